@@ -34,8 +34,8 @@ def check_grids(grids: np.ndarray, where: str) -> np.ndarray:
         raise UserError(f"{where} has dtype {grids.dtype}; grids must be integers 0-9: save them as uint8")
     if len(grids) == 0:
         raise UserError(f"{where} holds no grids; a split needs at least one")
-    bad = (grids < 0) | (grids >= NUM_COLORS)
-    if bad.any():
+    if grids.min() < 0 or grids.max() >= NUM_COLORS:
+        bad = (grids < 0) | (grids >= NUM_COLORS)
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         raise UserError(f"{where} has the value {grids[index]} at index {index}; cells must be 0-9: recolour the grid")
     return np.ascontiguousarray(grids, dtype=np.uint8)

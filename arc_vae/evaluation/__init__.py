@@ -1,0 +1,3 @@
+from arc_vae.evaluation.verdict import Criteria
+
+__all__ = ["Criteria"]

@@ -1,0 +1,4 @@
+from arc_vae.objective.beta_schedule import Constant, Cyclical, LinearWarmup, ThreePhase, get_beta
+from arc_vae.objective.loss import BetaVAELoss, LossTerms
+
+__all__ = ["BetaVAELoss", "Constant", "Cyclical", "LinearWarmup", "LossTerms", "ThreePhase", "get_beta"]

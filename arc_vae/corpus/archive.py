@@ -1,0 +1,70 @@
+"""Corpus files on disk: one `.npz` read with every fault named, or written whole or not at all."""
+
+import uuid
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from arc_vae.corpus.corpus import SPLITS
+from arc_vae.errors import UserError
+from arc_vae.grids import check_grids
+
+_UNREADABLE = (ValueError, EOFError, OSError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read_archive(path: Path) -> dict[str, np.ndarray]:
+    """The grids of one `.npz` file by key, each uint8 (N, 16, 16): train, val and test, or one array.
+
+    Nothing is unpickled.
+
+    Raises:
+        UserError: not an .npz file, damaged, other keys, or an array that is not grids.
+    """
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not an .npz file, or is cut short: write it anew with numpy.savez")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            _check_keys(path, archive.files)
+            return {key: check_grids(_member(archive, key, path), f"{path}: key '{key}'") for key in archive.files}
+    except _UNREADABLE as error:
+        raise UserError(f"{path} cannot be read ({error}): write it anew with numpy.savez") from error
+
+
+def _check_keys(path: Path, keys: list[str]) -> None:
+    if len(keys) != 1 and sorted(keys) != sorted(SPLITS):
+        found = ", ".join(keys) or "none"
+        raise UserError(f"{path} has the keys {found}; it needs {', '.join(SPLITS)}, or one array: rename or split it")
+
+
+def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
+    try:
+        array = archive[key]
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: key '{key}' cannot be read ({error}): save it anew as a uint8 array") from error
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path}: key '{key}' is not an array: write the file anew with numpy.savez")
+    return array
+
+
+def write_archive(path: Path, grids: dict[str, np.ndarray]) -> None:
+    """Write `grids` to `path` uncompressed; a reader sees the whole file or none.
+
+    Processes that write the same path at once each replace it with a whole file.
+
+    Raises:
+        UserError: the folder cannot be made or written.
+    """
+    # Not ending in .npz, so that a folder of corpus files never takes it in.
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                np.savez(file, **grids)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error}): free the space or choose another folder") from error

@@ -1,0 +1,93 @@
+"""The user's own corpus: an `.npz` file, or a folder of them."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from arc_vae.corpus.archive import read_archive
+from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, split_sizes
+from arc_vae.corpus.raw_random import RawRandom
+from arc_vae.errors import UserError, require
+
+
+def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
+    """Read a corpus from an `.npz` file, or from all `.npz` files of a folder in sorted order.
+
+    A file holds `train`, `val` and `test`, or one array under any one key, each
+    (N, 16, 16) integers 0-9. Splits of several files are joined split by split. Single
+    arrays are joined and then split 80/10/10 by a permutation that `seed` fixes. A folder
+    that mixes the two is refused: single arrays could repeat another file's test grids.
+
+    Raises:
+        UserError: nothing at `path`, no `.npz` file in the folder, a mixed folder, fewer
+            than 10 grids to split, or a fault in a file (named with key, index and value).
+    """
+    path = Path(path).expanduser()
+    contents = {file: read_archive(file) for file in _files(path)}
+    presplit = [file for file, grids in contents.items() if len(grids) == len(SPLITS)]
+    single = [file for file in contents if file not in presplit]
+    if presplit and single:
+        raise UserError(
+            f"{path} mixes files of train, val and test ({presplit[0].name}) with files of one array "
+            f"({single[0].name}): keep one kind in a folder"
+        )
+    if presplit:
+        grids = {split: _join([grids[split] for grids in contents.values()]) for split in SPLITS}
+    else:
+        grids = _split(_join([array for grids in contents.values() for array in grids.values()]), path, seed)
+    return Corpus(path.resolve().name, **grids)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the folder's `.npz` files in the order of their names."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist: give an .npz file or a folder of them")
+    files = sorted(file for file in path.glob("*.npz") if file.is_file())
+    if not files:
+        raise UserError(f"{path} holds no .npz file: give an .npz file or a folder of them")
+    return files
+
+
+def _join(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _split(grids: np.ndarray, path: Path, seed: int) -> dict[str, np.ndarray]:
+    """80/10/10 of `grids` (N, 16, 16) in an order fixed by `seed` and N."""
+    if len(grids) < 10:
+        raise UserError(f"{path} holds {len(grids)} grids; a split 80/10/10 needs at least 10: add grids")
+    sizes = split_sizes(len(grids))
+    order = RawRandom("npz", seed).permutation(len(grids))
+    parts = np.split(order, np.cumsum([sizes[split] for split in SPLITS])[:-1])
+    return {split: grids[part] for split, part in zip(SPLITS, parts, strict=True)}
+
+
+class NpzCorpus:
+    """Source of the user's own grids. Read once, when first asked for sizes or grids."""
+
+    def __init__(self, path: str, seed: int = 0, augment: bool = True):
+        require(bool(str(path)), "path", path, "an .npz file or a folder of them")
+        check_source_arguments(seed=seed, augment=augment)
+        self.path = Path(path)
+        self.seed = seed
+        self.augment = augment
+        self.name = self.path.expanduser().resolve().name
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        return load_corpus(self.path, self.seed)
+
+    def sizes(self) -> dict[str, int]:
+        """Number of grids in each split."""
+        return self._corpus.sizes
+
+    def load(self) -> Corpus:
+        """Read the corpus; see `load_corpus`."""
+        return self._corpus
+
+    def build(self) -> Corpus:
+        """Nothing to build: read and check the files."""
+        return self._corpus

@@ -1,0 +1,61 @@
+"""How well grids are reconstructed and how the latents are used: pure functions of tensors."""
+
+import torch
+from torch import Tensor
+
+from arc_vae.grids import BACKGROUND, NUM_COLORS
+
+# A dimension whose KL is above this carries information (specification, "Secondary Monitoring").
+ACTIVE_KL_NATS = 0.05
+
+# What validation logs every epoch, and so what early stopping can watch.
+VALIDATION_METRICS = (
+    "val/loss_total",
+    "val/loss_reconstruction",
+    "val/loss_kl",
+    "val/reconstruction_nats",
+    "val/kl_nats",
+    "val/elbo_nats",
+    "val/pixel_accuracy",
+    "val/baseline_accuracy",
+    "val/object_accuracy",
+    "val/balanced_accuracy",
+    "val/perfect_rate",
+    "val/active_dims",
+)
+
+
+def pixel_accuracy(predicted: Tensor, grids: Tensor) -> Tensor:
+    """Share of cells right; integer grids (N, 16, 16) both."""
+    return (predicted == grids).float().mean()
+
+
+def object_accuracy(predicted: Tensor, grids: Tensor) -> Tensor:
+    """Share of non-background cells right (NaN-free: 0 where there is no object cell)."""
+    objects = grids != BACKGROUND
+    return ((predicted == grids) & objects).sum() / objects.sum().clamp(min=1)
+
+
+def reconstruction_accuracies(predicted: Tensor, grids: Tensor) -> dict[str, float]:
+    """All accuracies of reconstructions, with the baseline that always answers the most common colour.
+
+    Args:
+        predicted: integers (N, 16, 16). grids: the truth, same shape.
+    """
+    truth = grids.long().flatten()
+    right = (predicted == grids).flatten()
+    total_of = torch.bincount(truth, minlength=NUM_COLORS)
+    right_of = torch.bincount(truth, weights=right.double(), minlength=NUM_COLORS)
+    present = total_of > 0
+    return {
+        "pixel_accuracy": right.double().mean().item(),
+        "baseline_accuracy": (total_of.max() / total_of.sum()).item(),
+        "object_accuracy": object_accuracy(predicted, grids).item(),
+        "balanced_accuracy": (right_of[present] / total_of[present]).mean().item(),
+        "perfect_rate": (predicted == grids).flatten(1).all(dim=1).double().mean().item(),
+    }
+
+
+def active_dims(kl_per_dim: Tensor) -> Tensor:
+    """Number of latent dimensions that carry information; kl_per_dim (d,) in nats."""
+    return (kl_per_dim > ACTIVE_KL_NATS).sum()

@@ -1,0 +1,66 @@
+"""`python -m arc_vae.generate_samples run=<run dir> num_samples=64`: decode z ~ N(0, I)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from arc_vae.command import command
+from arc_vae.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def generate_samples(
+    decoder: "nn.Module", num_samples: int = 64, device: str = "cpu", seed: int | None = None
+) -> "Tensor":
+    """Grids decoded from the prior: the most likely colour of each cell, uint8 (num_samples, 16, 16).
+
+    Args:
+        decoder: an arc_vae decoder, z (B, d) → logits (B, 10, 16, 16).
+        seed: of the latent draws; None draws from torch's global generator.
+    """
+    import torch
+
+    from arc_vae.evaluation.reconstruction import decode_grids
+
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    # Drawn on the CPU, so that a seed means the same samples on every device.
+    z = torch.randn(num_samples, decoder.arguments["latent_dim"], generator=generator)
+    return decode_grids(decoder.to(device).eval(), z.to(device))
+
+
+@command("generate_samples")
+def main(cfg: DictConfig) -> None:
+    """Write samples.npz and samples.png."""
+    import numpy as np
+
+    from arc_vae.errors import require
+    from arc_vae.files import write_whole
+    from arc_vae.reporting.pictures import draw_samples
+    from arc_vae.training.checkpoints import load_part
+    from arc_vae.training.trainer import resolve_device
+
+    require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
+    require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
+    decoder_file, output = sources(cfg)
+    samples = generate_samples(load_part(decoder_file), cfg.num_samples, str(resolve_device(cfg.device)), cfg.seed)
+    grids = samples.cpu().numpy()
+    output.mkdir(parents=True, exist_ok=True)
+    write_whole(output / "samples.npz", lambda path: np.savez_compressed(path, grids=grids))
+    draw_samples(grids, output / "samples.png")
+    print(f"wrote {output / 'samples.npz'} (grids, uint8 {grids.shape}) and {output / 'samples.png'}")
+
+
+def sources(cfg: DictConfig) -> tuple[Path, Path]:
+    """The decoder's file and the folder to write to."""
+    if (cfg.run is None) == (cfg.decoder is None):
+        raise UserError("give one of run=<run directory> and decoder=<path of a decoder.pth>")
+    decoder = Path(cfg.decoder) if cfg.run is None else Path(cfg.run) / "checkpoints" / "decoder.pth"
+    default = decoder.parent if cfg.run is None else Path(cfg.run)
+    return decoder, Path(cfg.output) if cfg.output else default
+
+
+if __name__ == "__main__":
+    main()

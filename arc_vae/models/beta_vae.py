@@ -1,0 +1,65 @@
+"""The β-VAE: encoder, reparameterisation, decoder (Higgins et al. 2017; specification, "Architecture")."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from arc_vae.models.decoder import Decoder
+from arc_vae.models.encoder import Encoder, Posterior
+
+
+class VAEOutput(NamedTuple):
+    """What one pass gives: logits (B, 10, 16, 16), the posterior's mu and logvar (B, d), the sample z (B, d)."""
+
+    logits: Tensor
+    mu: Tensor
+    logvar: Tensor
+    z: Tensor
+
+
+def reparameterize(mu: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:
+    """z = μ + σ ε with ε ~ N(0, I), σ = exp(logvar / 2); all (B, d) (Kingma & Welling 2014, section 2.4)."""
+    epsilon = torch.randn(mu.shape, device=mu.device, dtype=mu.dtype, generator=generator)
+    return mu + torch.exp(0.5 * logvar) * epsilon
+
+
+class BetaVAE(nn.Module):
+    """A Gaussian-posterior VAE over grids. At the defaults it has the specification's 792,542 parameters.
+
+    Args:
+        latent_dim: d, the number of latent dimensions.
+        encoder_channels: channels of the encoder's convolutions, from the ten colours down.
+        decoder_channels: channels of the decoder's convolutions, up to the ten colours.
+        hidden_dim: width of the dense layers between convolutions and latents.
+
+    Raises:
+        InvalidValue: sizes that do not fit a 16×16 grid of ten colours.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 10,
+        encoder_channels: Sequence[int] = (10, 32, 64, 128),
+        decoder_channels: Sequence[int] = (128, 64, 32, 10),
+        hidden_dim: int = 128,
+    ):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.encoder = Encoder(latent_dim, encoder_channels, hidden_dim)
+        self.decoder = Decoder(latent_dim, decoder_channels, hidden_dim)
+
+    def encode(self, grids: Tensor) -> Posterior:
+        """Integer grids (B, 16, 16) → posterior mu, logvar (B, d)."""
+        return self.encoder(grids)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z (B, d) → logits (B, 10, 16, 16)."""
+        return self.decoder(z)
+
+    def forward(self, grids: Tensor, generator: Generator | None = None) -> VAEOutput:
+        """Integer grids (B, 16, 16) → logits of one posterior sample."""
+        mu, logvar = self.encode(grids)
+        z = reparameterize(mu, logvar, generator)
+        return VAEOutput(self.decode(z), mu, logvar, z)

@@ -1,0 +1,108 @@
+"""Where test grids lie in latent space: PCA and t-SNE of the posterior means, coloured by what the grids show."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from arc_vae.grids import BACKGROUND, PALETTE
+from arc_vae.reporting.sheet import DPI, INK, MUTED, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_TSNE_POINTS = 2000
+SEED = 0
+# Darker for more objects; the last colour stands for its count and all above.
+COUNT_COLORS = ("#AAAAAA", "#F5C518", "#6CCE59", "#1F9E89", "#31688E", "#482878", "#000000")
+
+
+def draw_latent_space(mu: np.ndarray, num_objects: np.ndarray, dominant_color: np.ndarray, directory: Path) -> None:
+    """Write `latent_space_pca.png` and `latent_space_tsne.png` into `directory`.
+
+    Args:
+        mu: posterior means (N, d).
+        num_objects: objects in each grid (N,), integers.
+        dominant_color: each grid's most common non-background colour (N,), 1-9; 0 where it is blank.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    components = min(2, *mu.shape)
+    pca = PCA(n_components=components, random_state=SEED)
+    points = _two_columns(pca.fit_transform(mu))
+    shares = [*pca.explained_variance_ratio_, 0.0][:2]
+    labels = [f"component {i} ({share:.1%} of the variance)" for i, share in enumerate(shares, 1)]
+    title = f"PCA of the posterior means of {len(mu):,} test grids"
+    _draw(points, num_objects, dominant_color, title, labels, Path(directory) / "latent_space_pca.png")
+
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(mu))[:MAX_TSNE_POINTS])
+    if len(chosen) < 3:
+        return
+    tsne = TSNE(
+        perplexity=min(30.0, (len(chosen) - 1) / 3),
+        init="pca" if components == 2 else "random",
+        random_state=SEED,
+    )
+    # One thread: on two busy cores the second made it four times slower (threads spin while they wait).
+    with threadpool_limits(1):
+        points = tsne.fit_transform(mu[chosen])
+    title = f"t-SNE of the posterior means of {len(chosen):,} of {len(mu):,} test grids"
+    path = Path(directory) / "latent_space_tsne.png"
+    _draw(points, num_objects[chosen], dominant_color[chosen], title, ["t-SNE 1", "t-SNE 2"], path)
+
+
+def _draw(
+    points: np.ndarray, num_objects: np.ndarray, dominant_color: np.ndarray, title: str, labels: list[str], path: Path
+) -> None:
+    """Scatter `points` (N, 2) twice: by number of objects, by dominant colour."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 6), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, color=INK, weight="bold")
+    left, right = figure.subplots(1, 2)
+    most = len(COUNT_COLORS) - 1
+    _scatter(left, points, np.minimum(num_objects, most), COUNT_COLORS, _count_label(most), "Objects in the grid")
+    _scatter(right, points, dominant_color, PALETTE, _color_label, "Dominant colour of the grid")
+    for axes in (left, right):
+        axes.set_xlabel(labels[0], color=MUTED)
+        axes.set_ylabel(labels[1], color=MUTED)
+    save_figure(figure, path)
+
+
+def _scatter(
+    axes: "Axes",
+    points: np.ndarray,
+    values: np.ndarray,
+    colors: tuple[str, ...],
+    label: Callable[[int], str],
+    title: str,
+) -> None:
+    """Points (N, 2) coloured by integer values (N,), in one shuffled layer so that no value hides another."""
+    order = np.random.default_rng(SEED).permutation(len(points))
+    drawn = np.array(colors)[values[order]]
+    size = float(np.clip(20_000 / len(points), 4, 30))
+    axes.scatter(*points[order].T, s=size, c=drawn, alpha=0.8, linewidths=0)
+    for value in np.unique(values):
+        axes.scatter([], [], s=40, c=colors[value], label=label(int(value)))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9)
+    axes.set_title(title, color=INK, fontsize=11)
+    axes.tick_params(colors=MUTED, labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _count_label(most: int) -> Callable[[int], str]:
+    return lambda count: f"{count} or more" if count == most else f"{count}"
+
+
+def _color_label(color: int) -> str:
+    return "blank" if color == BACKGROUND else f"colour {color}"
+
+
+def _two_columns(points: np.ndarray) -> np.ndarray:
+    """Points (N, 1 or 2) as (N, 2), so that a one-dimensional latent space can be drawn too."""
+    return np.hstack([points, np.zeros((len(points), 2 - points.shape[1]))])

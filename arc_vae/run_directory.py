@@ -1,0 +1,65 @@
+"""A run directory: where its files lie, and the state the run is in."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+from arc_vae.errors import UserError
+from arc_vae.files import write_json
+
+
+class RunDirectory:
+    """The files of one run, by name."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self.status_file = self.path / "status.json"
+        self.metrics_file = self.path / "metrics.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.images = self.path / "images"
+        self._lock = None
+
+    def status(self) -> dict:
+        """What status.json says; {} where there is none."""
+        return json.loads(self.status_file.read_text()) if self.status_file.is_file() else {}
+
+    def set_state(self, state: str, reason: str | None = None) -> None:
+        """Record the state (running, finished, failed, preempted), its reason, and who runs it where."""
+        write_json(
+            self.status_file,
+            {
+                "state": state,
+                "reason": reason,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "job_id": os.environ.get("SLURM_JOB_ID"),
+                "time": time.time(),
+            },
+        )
+
+    def lock(self) -> None:
+        """Keep the directory to this process until it ends.
+
+        Raises:
+            UserError: another live process trains here.
+        """
+        self._lock = (self.path / "train.log").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{self.path} is in use by another run; wait for it to end or choose another hydra.run.dir"
+            ) from error
+
+    def metrics(self) -> dict:
+        """What metrics.json says.
+
+        Raises:
+            UserError: there is none yet.
+        """
+        if not self.metrics_file.is_file():
+            raise UserError(f"{self.metrics_file} does not exist; give a run directory whose training has finished")
+        return json.loads(self.metrics_file.read_text())

@@ -1,0 +1,20 @@
+"""`python -m arc_vae.train [overrides]`: corpus → training → verdict, in one run directory."""
+
+from omegaconf import DictConfig
+
+from arc_vae.command import command
+
+
+@command("config")
+def main(cfg: DictConfig) -> None:
+    """Train one model, evaluate it on the test split, print the verdict."""
+    # torch is imported only when there is something to train: --help answers at once.
+    from hydra.core.hydra_config import HydraConfig
+
+    from arc_vae.pipeline import run
+
+    run(cfg, HydraConfig.get().runtime.output_dir)
+
+
+if __name__ == "__main__":
+    main()

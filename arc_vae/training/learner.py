@@ -1,0 +1,81 @@
+"""Everything that changes while a model trains, and so all that exact resumption needs."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from arc_vae.training.early_stopping import EarlyStopping
+
+
+@dataclass
+class Learner:
+    """Model, optimizer, scheduler, early stopping and how far they have come.
+
+    `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
+    checkpoint to its corpus and its W&B run. `seconds` is the time spent in epochs, over all resumptions.
+    """
+
+    model: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    early_stopping: EarlyStopping
+    config: dict
+    corpus_sha256: str
+    run_id: str
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    last_metrics: dict = field(default_factory=dict)
+
+    def finish_epoch(self, train_loss: float, metrics: dict, seconds: float) -> None:
+        """Take in a finished epoch's validation metrics."""
+        self.epoch += 1
+        self.seconds += seconds
+        self.last_metrics = {"train/loss_total": train_loss, **metrics}
+        self.early_stopping.update(self.epoch, metrics)
+
+    def state_dict(self) -> dict:
+        """A checkpoint: the specification's keys first, then what exact resumption needs besides.
+
+        Plain containers and tensors only, so that `torch.load(weights_only=True)` reads it.
+        """
+        return {
+            "epoch": self.epoch,
+            "model_state_dict": self.model.state_dict(),
+            "optimizer_state_dict": self.optimizer.state_dict(),
+            "scheduler_state_dict": self.scheduler.state_dict(),
+            "train_loss": self.last_metrics.get("train/loss_total"),
+            "val_loss": self.last_metrics.get("val/loss_total"),
+            "pixel_accuracy": self.last_metrics.get("val/pixel_accuracy"),
+            "config": self.config,
+            "step": self.step,
+            "seconds": self.seconds,
+            "early_stopping": self.early_stopping.state_dict(),
+            "rng": rng_state(),
+            "corpus_sha256": self.corpus_sha256,
+            "run_id": self.run_id,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from a checkpoint. The random numbers come last, since loading may draw some."""
+        self.model.load_state_dict(state["model_state_dict"])
+        self.optimizer.load_state_dict(state["optimizer_state_dict"])
+        self.scheduler.load_state_dict(state["scheduler_state_dict"])
+        self.early_stopping.load_state_dict(state["early_stopping"])
+        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        set_rng_state(state["rng"])
+
+
+def rng_state() -> dict:
+    """torch's global generators: the CPU's and, where there is one, each GPU's."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_rng_state(state: dict) -> None:
+    torch.set_rng_state(state["cpu"])
+    if torch.cuda.is_available() and state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,121 @@
+"""One optimizer step, and the records of many."""
+
+import math
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from arc_vae.errors import UserError
+from arc_vae.evaluation.metrics import active_dims, object_accuracy, pixel_accuracy
+from arc_vae.objective.loss import BetaVAELoss, LossTerms
+from arc_vae.reporting.record import RunRecord
+from arc_vae.training.learner import Learner
+
+# What a step measures, in the order of its tensor.
+STEP_METRICS = (
+    "train/loss_total",
+    "train/loss_reconstruction",
+    "train/loss_kl",
+    "train/reconstruction_nats",
+    "train/kl_nats",
+    "train/pixel_accuracy",
+    "train/object_accuracy",
+    "train/active_dims",
+    "train/grad_norm",
+)
+
+# Without any of these finite, the weights are lost.
+MUST_BE_FINITE = ("train/loss_reconstruction", "train/loss_kl", "train/loss_total", "train/grad_norm")
+
+# Steps between two fetches of the records: on a GPU each fetch is a synchronisation.
+FETCH_EVERY = 50
+
+
+class NonFiniteLoss(UserError):
+    """The objective or its gradient is no longer a number; the last epoch's checkpoint is intact."""
+
+
+class TrainingStep:
+    """Forward, backward, clip, update on one batch; its measurements stay on the device."""
+
+    def __init__(self, learner: Learner, loss: BetaVAELoss, gradient_clip: float | None, precision: str, compile: bool):
+        self.learner = learner
+        self.loss = loss
+        self.gradient_clip = math.inf if gradient_clip is None else gradient_clip
+        self.bfloat16 = precision == "bfloat16"
+        self.objective = torch.compile(self._objective) if compile else self._objective
+
+    def _objective(self, batch: Tensor, beta: Tensor) -> tuple[LossTerms, Tensor]:
+        with torch.autocast(batch.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+            output = self.learner.model(batch)
+        return self.loss(output.logits, batch, output.mu, output.logvar, beta), output.logits
+
+    def __call__(self, batch: Tensor, beta: Tensor) -> Tensor:
+        """Train on integer grids (B, 16, 16) at β (scalar); returns STEP_METRICS as one float tensor."""
+        learner = self.learner
+        terms, logits = self.objective(batch, beta)
+        learner.optimizer.zero_grad(set_to_none=True)
+        terms.total.backward()
+        grad_norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), self.gradient_clip)
+        learner.optimizer.step()
+        learner.scheduler.step()
+        learner.step += 1
+        with torch.no_grad():
+            predicted = logits.argmax(dim=1)
+            accuracies = (pixel_accuracy(predicted, batch), object_accuracy(predicted, batch))
+            active = active_dims(terms.kl_per_dim).float()
+            return torch.stack([*(term.detach() for term in terms[:5]), *accuracies, active, grad_norm])
+
+
+class StepRecords:
+    """Gathers an epoch's step records on the device and writes them `FETCH_EVERY` at a time."""
+
+    def __init__(self, record: RunRecord, epoch: int, constants: dict[str, float]):
+        self.record = record
+        self.epoch = epoch
+        self.constants = constants
+        self.pending: list[tuple[int, float, Tensor]] = []
+        self.latest: dict[str, float] = {}
+        self.loss_sum = 0.0
+        self.count = 0
+
+    def add(self, step: int, learning_rate: float, values: Tensor) -> bool:
+        """Take in a step; True when records have been fetched and `latest` is up to date."""
+        self.pending.append((step, learning_rate, values))
+        if len(self.pending) < FETCH_EVERY:
+            return False
+        self.fetch()
+        return True
+
+    def fetch(self) -> None:
+        """Write what is pending.
+
+        Raises:
+            NonFiniteLoss: names the first step and term that are no numbers.
+        """
+        if not self.pending:
+            return
+        rows = torch.stack([values for _, _, values in self.pending]).tolist()
+        for (step, learning_rate, _), row in zip(self.pending, rows, strict=True):
+            self.latest = dict(zip(STEP_METRICS, row, strict=True))
+            self.record.log({**self.latest, **self.constants, "train/lr": learning_rate}, step=step, epoch=self.epoch)
+            refuse_non_finite(self.latest, step)
+            self.loss_sum += self.latest["train/loss_total"]
+        self.count += len(rows)
+        self.pending.clear()
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean objective of the steps fetched."""
+        return self.loss_sum / self.count
+
+
+def refuse_non_finite(metrics: dict[str, float], step: int) -> None:
+    """Stop at a step whose objective or gradient is not a finite number."""
+    for name in MUST_BE_FINITE:
+        if not math.isfinite(metrics[name]):
+            raise NonFiniteLoss(
+                f"{name}={metrics[name]} at step {step}: training diverged; start a new run with a lower optimizer.lr "
+                "or training.gradient_clip (checkpoints/last.pth holds the last whole epoch)"
+            )

@@ -1,0 +1,166 @@
+"""The training loop: epochs of steps, a validation after each, and what is kept of them."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from tqdm import tqdm
+
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.errors import require
+from arc_vae.evaluation.reconstruction import validate
+from arc_vae.objective.beta_schedule import BetaSchedule
+from arc_vae.objective.loss import BetaVAELoss
+from arc_vae.reporting.record import RunRecord
+from arc_vae.training.batches import Batches, to_device
+from arc_vae.training.checkpoints import Checkpoints
+from arc_vae.training.learner import Learner
+from arc_vae.training.step import StepRecords, TrainingStep
+
+logger = logging.getLogger(__name__)
+
+EPOCH_LINE = (
+    "epoch {epoch}/{of}: val loss {val/loss_total:.3f}{best}, pixel {val/pixel_accuracy:.4f} "
+    "(all-background {val/baseline_accuracy:.4f}), object {val/object_accuracy:.4f}, perfect {val/perfect_rate:.4f}, "
+    "{val/active_dims} active dims, {val/reconstruction_nats:.2f} + {val/kl_nats:.2f} nats, {seconds:.0f} s"
+)
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device of that name; "auto" is the GPU where there is one."""
+    available = torch.cuda.is_available()
+    require(device in ("auto", "cpu", "cuda"), "device", device, "auto, cpu or cuda")
+    require(device != "cuda" or available, "device", device, "auto or cpu on this machine: torch sees no GPU")
+    return torch.device("cuda" if device != "cpu" and available else "cpu")
+
+
+class Trainer:
+    """How long, in what portions, on what and in which precision to train.
+
+    Args:
+        max_epochs: epochs at most; early stopping may end sooner.
+        batch_size: grids a step.
+        gradient_clip: largest norm of the gradient; None clips nothing.
+        device: auto, cpu or cuda.
+        precision: float32, or bfloat16 autocast of the model (weights and losses stay float32).
+        compile: whether torch.compile fuses the forward pass and the objective.
+        checkpoint_every: epochs between two numbered checkpoints.
+        image_every: epochs between two sets of pictures.
+    """
+
+    def __init__(
+        self,
+        max_epochs: int = 50,
+        batch_size: int = 128,
+        gradient_clip: float | None = 1.0,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        precision: Literal["float32", "bfloat16"] = "float32",
+        compile: bool = False,
+        checkpoint_every: int = 10,
+        image_every: int = 5,
+    ):
+        require(max_epochs >= 1, "max_epochs", max_epochs, "at least 1")
+        require(batch_size >= 1, "batch_size", batch_size, "at least 1")
+        require(gradient_clip is None or gradient_clip > 0, "gradient_clip", gradient_clip, "above 0, or null for none")
+        require(precision in ("float32", "bfloat16"), "precision", precision, "float32 or bfloat16")
+        require(checkpoint_every >= 1, "checkpoint_every", checkpoint_every, "at least 1 epoch")
+        require(image_every >= 1, "image_every", image_every, "at least 1 epoch")
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.gradient_clip = gradient_clip
+        self.device = resolve_device(device)
+        self.precision = precision
+        self.compile = compile
+        self.checkpoint_every = checkpoint_every
+        self.image_every = image_every
+
+    def fit(
+        self,
+        learner: Learner,
+        loss: BetaVAELoss,
+        beta_schedule: BetaSchedule,
+        corpus: Corpus,
+        augment: bool,
+        record: RunRecord,
+        checkpoints: Checkpoints,
+        draw: Callable[[int], None],
+    ) -> None:
+        """Train from where the learner stands to the last epoch, or until early stopping.
+
+        `draw(epoch)` is called every `image_every` epochs and after the last.
+
+        Raises:
+            NonFiniteLoss: names the step and the term; the checkpoints are those of the epoch before.
+        """
+        batches = Batches(to_device(corpus.train, self.device), self.batch_size, augment)
+        val_grids = to_device(corpus.val, self.device)
+        step = TrainingStep(learner, loss, self.gradient_clip, self.precision, self.compile)
+        total = self.max_epochs * len(batches)
+        # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
+        with tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True) as progress:
+            while not self._over(learner):
+                started = time.perf_counter()
+                train_loss = self._train_epoch(learner.epoch + 1, step, beta_schedule, batches, record, progress)
+                metrics = validate(learner.model, loss, beta_schedule.final_beta, val_grids)
+                learner.finish_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
+                self._keep(learner, metrics, record, checkpoints, draw)
+        checkpoints.save_final(learner.state_dict())
+
+    def _over(self, learner: Learner) -> bool:
+        return learner.epoch >= self.max_epochs or learner.early_stopping.exhausted
+
+    def _train_epoch(
+        self,
+        epoch: int,
+        step: TrainingStep,
+        beta_schedule: BetaSchedule,
+        batches: Batches,
+        record: RunRecord,
+        progress: tqdm,
+    ) -> float:
+        """One pass over the batches; returns the mean objective."""
+        learner = step.learner
+        learner.model.train()
+        beta = beta_schedule(epoch)
+        effective = step.loss.effective_beta(beta, learner.model.latent_dim)
+        records = StepRecords(record, epoch, {"train/beta": beta, "train/beta_effective": effective})
+        # A tensor, so that a new β does not compile the objective anew.
+        beta_tensor = torch.tensor(beta, device=self.device)
+        for batch in batches:
+            learning_rate = learner.scheduler.get_last_lr()[0]
+            fetched = records.add(learner.step + 1, learning_rate, step(batch, beta_tensor))
+            progress.update()
+            if fetched:
+                latest = records.latest
+                progress.set_description(f"epoch {epoch}", refresh=False)
+                progress.set_postfix(
+                    loss=f"{latest['train/loss_total']:.2f}",
+                    object=f"{latest['train/object_accuracy']:.3f}",
+                    refresh=False,
+                )
+        records.fetch()
+        return records.mean_loss
+
+    def _keep(
+        self,
+        learner: Learner,
+        metrics: dict,
+        record: RunRecord,
+        checkpoints: Checkpoints,
+        draw: Callable[[int], None],
+    ) -> None:
+        """Log, draw, save: the record is on disk before the checkpoint that says it is."""
+        epoch, improved = learner.epoch, learner.early_stopping.best_epoch == learner.epoch
+        record.log(metrics, step=learner.step, epoch=epoch)
+        best = " (best)" if improved else ""
+        logger.info(EPOCH_LINE.format(epoch=epoch, of=self.max_epochs, best=best, seconds=learner.seconds, **metrics))
+        if epoch % self.image_every == 0 or self._over(learner):
+            draw(epoch)
+        record.flush()
+        for path in checkpoints.save_epoch(learner.state_dict(), learner.model, improved):
+            record.artifact(path, name=path.stem.rsplit("_epoch_", 1)[0], type="model")
+        if learner.early_stopping.exhausted:
+            watched = learner.early_stopping
+            logger.info("early stopping: %s is best since epoch %d", watched.monitor, watched.best_epoch)

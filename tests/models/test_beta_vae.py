@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from arc_vae.errors import InvalidValue
+from arc_vae.models import BetaVAE, Encoder, reparameterize
+from arc_vae.models.encoder import MIN_SIGMA, one_hot
+
+GRIDS = torch.randint(10, (3, 16, 16), dtype=torch.uint8)
+
+
+def shapes_of(module: torch.nn.Module, *inputs: torch.Tensor) -> list[tuple[int, ...]]:
+    """Output shapes of the leaf layers, in the order they ran."""
+    seen = []
+    leaves = [layer for layer in module.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape))) for layer in leaves]
+    module(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def test_parameter_count_is_the_specifications():
+    assert sum(p.numel() for p in BetaVAE().parameters()) == 792_542
+
+
+def test_encoder_shapes_are_the_specifications():
+    conv = [(3, 32, 16, 16)] * 2 + [(3, 64, 8, 8)] * 2 + [(3, 128, 4, 4)] * 2  # each with its ReLU
+    heads = {(3, 10)}
+    shapes = shapes_of(BetaVAE().encoder, GRIDS)
+    assert shapes[:7] == [*conv, (3, 128)]
+    assert len(shapes) == 9 and set(shapes[7:]) == heads
+
+
+def test_decoder_shapes_are_the_specifications():
+    expected = [(3, 128), (3, 2048), (3, 128, 4, 4)]
+    expected += [(3, 64, 8, 8)] * 2 + [(3, 32, 16, 16)] * 2 + [(3, 10, 16, 16)]
+    assert shapes_of(BetaVAE().decoder, torch.randn(3, 10)) == expected
+
+
+def test_one_hot_marks_each_cells_colour():
+    hot = one_hot(GRIDS)
+    assert hot.shape == (3, 10, 16, 16) and hot.dtype == torch.float32
+    assert torch.equal(hot.argmax(dim=1).to(torch.uint8), GRIDS)
+    assert torch.equal(hot.sum(dim=1), torch.ones(3, 16, 16))
+
+
+def test_logvar_is_twice_the_log_of_softplus_sigma():
+    encoder = BetaVAE().encoder
+    torch.nn.init.zeros_(encoder.sigma_head.weight)
+    torch.nn.init.constant_(encoder.sigma_head.bias, 1.5)
+    sigma = torch.log1p(torch.exp(torch.tensor(1.5))) + MIN_SIGMA
+    assert torch.allclose(encoder(GRIDS).logvar, (2 * sigma.log()).expand(3, 10))
+
+
+def test_logvar_stays_finite_where_softplus_underflows():
+    encoder = BetaVAE().encoder
+    torch.nn.init.zeros_(encoder.sigma_head.weight)
+    torch.nn.init.constant_(encoder.sigma_head.bias, -1e4)
+    assert torch.isfinite(encoder(GRIDS).logvar).all()
+
+
+def test_reparameterize_draws_from_the_posterior():
+    mu, logvar = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 2.0]])
+    torch.manual_seed(0)
+    z = reparameterize(mu.expand(200_000, 2), logvar.expand(200_000, 2))
+    assert torch.allclose(z.mean(dim=0), mu[0], atol=0.03)  # 5 standard errors of e / √200,000
+    assert torch.allclose(z.std(dim=0), torch.exp(0.5 * logvar[0]), rtol=0.01)
+
+
+def test_reparameterize_with_a_generator_leaves_the_global_one_alone():
+    before = torch.get_rng_state()
+    reparameterize(torch.zeros(2, 3), torch.zeros(2, 3), torch.Generator().manual_seed(1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_gradients_reach_every_parameter():
+    model = BetaVAE()
+    output = model(GRIDS)
+    (output.logits.square().sum() + output.mu.square().sum() + output.logvar.square().sum()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder"),
+    [((10, 8), (8, 10)), ((10, 8, 8), (4, 8, 10)), ((10, 4, 4, 4, 4, 4), (4, 4, 4, 4, 4, 10))],
+)
+def test_any_depth_that_halves_sixteen_fits(encoder, decoder):
+    model = BetaVAE(latent_dim=3, encoder_channels=encoder, decoder_channels=decoder)
+    assert model(GRIDS).logits.shape == (3, 10, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"latent_dim": 0}, "latent_dim=0: must be at least 1"),
+        ({"hidden_dim": 0}, "hidden_dim=0"),
+        ({"encoder_channels": []}, "encoder_channels="),
+        ({"encoder_channels": [9, 32]}, "starting with the 10 colours"),
+        ({"decoder_channels": [32, 9]}, "ending in the 10 colours"),
+        ({"encoder_channels": [10, 0, 4]}, "positive everywhere"),
+        ({"encoder_channels": [10] * 8}, "at most 6 entries"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(arguments, sentence):
+    with pytest.raises(InvalidValue, match=sentence.replace("[", r"\[")):
+        BetaVAE(**arguments)
+
+
+def test_parts_know_what_rebuilds_them():
+    encoder = Encoder(latent_dim=4, channels=(10, 8), hidden_dim=16)
+    twin = Encoder(**encoder.arguments)
+    twin.load_state_dict(encoder.state_dict())
+    assert torch.equal(twin(GRIDS).mu, encoder(GRIDS).mu)

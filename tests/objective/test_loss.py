@@ -1,0 +1,103 @@
+import math
+
+import pytest
+import torch
+
+from arc_vae.errors import InvalidValue
+from arc_vae.objective import BetaVAELoss
+from arc_vae.objective.loss import kl_divergence, reconstruction_nats
+
+REDUCTIONS = {"balanced": ("sum", "mean"), "elbo": ("sum", "sum"), "seed_literal": ("mean", "mean")}
+
+
+def batch(latent_dim: int = 4):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 10, 16, 16, generator=generator)
+    grids = torch.randint(10, (5, 16, 16), generator=generator, dtype=torch.uint8)
+    mu, logvar = torch.randn(2, 5, latent_dim, generator=generator)
+    return logits, grids, mu, logvar
+
+
+@pytest.mark.parametrize(
+    ("mu", "logvar", "nats"),
+    [
+        (0.0, 0.0, 0.0),
+        (1.0, 0.0, 0.5),
+        (0.0, math.log(4.0), (4 - 1 - math.log(4)) / 2),
+        (-3.0, -2.0, (9 + math.exp(-2) - 1 + 2) / 2),
+    ],
+)
+def test_kl_in_closed_form(mu, logvar, nats):
+    assert kl_divergence(torch.tensor([[mu]]), torch.tensor([[logvar]])).item() == pytest.approx(nats, abs=1e-6)
+
+
+def test_kl_agrees_with_torch_distributions():
+    _, _, mu, logvar = batch()
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mu, torch.exp(logvar / 2)), normal(0.0, 1.0))
+    assert torch.allclose(kl_divergence(mu, logvar), expected, atol=1e-5)
+
+
+def test_uniform_logits_cost_log_ten_a_cell():
+    nats = reconstruction_nats(torch.zeros(2, 10, 16, 16), torch.zeros(2, 16, 16, dtype=torch.uint8))
+    assert nats.tolist() == pytest.approx([256 * math.log(10)] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reduction_against_a_computation_by_hand(name):
+    logits, grids, mu, logvar = batch()
+    log_p = torch.log_softmax(logits, dim=1)
+    cell_nats = [
+        [-log_p[n, int(grids[n, i, j]), i, j].item() for i in range(16) for j in range(16)] for n in range(len(grids))
+    ]
+    dim_nats = [
+        [-0.5 * (1 + lv - m * m - math.exp(lv)) for m, lv in zip(mu[n].tolist(), logvar[n].tolist(), strict=True)]
+        for n in range(len(grids))
+    ]
+    reconstruction, kl = REDUCTIONS[name]
+    over_cells = sum(map(sum, cell_nats)) / len(cell_nats) / (256 if reconstruction == "mean" else 1)
+    over_dims = sum(map(sum, dim_nats)) / len(dim_nats) / (4 if kl == "mean" else 1)
+    terms = BetaVAELoss(reconstruction, kl)(logits, grids, mu, logvar, beta=1.5)
+    assert terms.reconstruction.item() == pytest.approx(over_cells, rel=1e-5)
+    assert terms.kl.item() == pytest.approx(over_dims, rel=1e-5)
+    assert terms.total.item() == pytest.approx(over_cells + 1.5 * over_dims, rel=1e-5)
+    # nats per grid do not depend on the reduction
+    assert terms.reconstruction_nats.item() == pytest.approx(sum(map(sum, cell_nats)) / 5, rel=1e-5)
+    assert terms.kl_nats.item() == pytest.approx(sum(map(sum, dim_nats)) / 5, rel=1e-5)
+
+
+def test_seed_literal_is_torchs_default_cross_entropy():
+    logits, grids, mu, logvar = batch()
+    terms = BetaVAELoss("mean", "mean")(logits, grids, mu, logvar, beta=0.0)
+    assert terms.total.item() == pytest.approx(torch.nn.CrossEntropyLoss()(logits, grids.long()).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("balanced", 0.2), ("elbo", 2.0), ("seed_literal", 51.2)])
+def test_effective_beta_is_the_contracts(name, expected):
+    assert BetaVAELoss(*REDUCTIONS[name]).effective_beta(2.0, latent_dim=10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_objective_is_proportional_to_the_elbo_at_effective_beta(name):
+    logits, grids, mu, logvar = batch()
+    loss = BetaVAELoss(*REDUCTIONS[name])
+    terms = loss(logits, grids, mu, logvar, beta=2.0)
+    elbo = terms.reconstruction_nats + loss.effective_beta(2.0, 4) * terms.kl_nats
+    assert (terms.total / loss.cell_weight).item() == pytest.approx(elbo.item(), rel=1e-5)
+
+
+def test_free_bits_floor_each_dimension_and_stop_its_gradient():
+    logvar = torch.zeros(3, 2, requires_grad=True)
+    mu = torch.tensor([[0.1, 2.0]]).repeat(3, 1).requires_grad_()  # 0.005 and 2 nats
+    logits, grids = torch.zeros(3, 10, 16, 16), torch.zeros(3, 16, 16, dtype=torch.uint8)
+    terms = BetaVAELoss("sum", "sum", free_bits=0.5)(logits, grids, mu, logvar, beta=1.0)
+    assert terms.kl.item() == pytest.approx(0.5 + 2.0)
+    assert terms.kl_nats.item() == pytest.approx(0.005 + 2.0)
+    terms.kl.backward()
+    assert mu.grad[:, 0].abs().max() == 0 and mu.grad[:, 1].abs().min() > 0
+
+
+@pytest.mark.parametrize("arguments", [{"free_bits": -0.1}, {"kl": "max"}, {"reconstruction": "median"}])
+def test_bad_arguments_are_refused(arguments):
+    with pytest.raises(InvalidValue, match=next(iter(arguments))):
+        BetaVAELoss(**arguments)
