@@ -22,14 +22,21 @@ def read_archive(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: not an .npz file, damaged, other keys, or an array that is not grids.
     """
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not an .npz file, or is cut short: write it anew with numpy.savez")
+    with _open(path) as archive:
+        _check_keys(path, archive.files)
+        return {key: check_grids(_member(archive, key, path), f"{path}: key '{key}'") for key in archive.files}
+
+
+def _open(path: Path) -> np.lib.npyio.NpzFile:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            _check_keys(path, archive.files)
-            return {key: check_grids(_member(archive, key, path), f"{path}: key '{key}'") for key in archive.files}
-    except _UNREADABLE as error:
-        raise UserError(f"{path} cannot be read ({error}): write it anew with numpy.savez") from error
+        archive = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"{path} cannot be opened ({error.strerror}): make it readable or give another file") from error
+    except _UNREADABLE:
+        archive = None  # NumPy's own message would advise to unpickle it
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise UserError(f"{path} is not an .npz file, or is cut short: write it anew with numpy.savez")
+    return archive
 
 
 def _check_keys(path: Path, keys: list[str]) -> None:

@@ -68,10 +68,10 @@ def draw_curves(records: Sequence[dict[str, Any]]) -> bytes:
             if len(values):
                 axes.plot(*_thinned(epochs, values), label=label, marker="." if len(values) == 1 else None, **style)
         if title.startswith("KL per dimension") and axes.lines:
-            axes.set_yscale("log")
+            axes.set_yscale("symlog", linthresh=ACTIVE_KL)
             axes.axhline(ACTIVE_KL, color=MUTED, linestyle="--", linewidth=1.2, label="active above 0.05")
         if title.startswith("Active"):
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.yaxis.get_major_locator().set_params(integer=True)
         _decorate(axes, title)
     png = io.BytesIO()

@@ -75,7 +75,9 @@ def _verdict(metrics: dict) -> str:
         return section("Verdict", "<p>The run has not been evaluated yet.</p>")
     rows = []
     for name, verdict in metrics["criteria"].items():
-        wanted = f"{verdict['threshold']:.2f}"
+        wanted = f"at least {verdict['threshold']:.2f}"
+        if name == "kl_per_dim":
+            wanted = f"above {verdict['threshold']:.2f} nats in the weakest dimension"
         if "baseline" in verdict:
             wanted += f" and above all background, {verdict['baseline']:.4f}"
         passed = badge("pass", "good") if verdict["passed"] else badge("FAIL", "bad")

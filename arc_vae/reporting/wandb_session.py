@@ -3,6 +3,7 @@
 Imported only when a run starts, since importing wandb takes a second. Any method may raise; `wandb_run` guards them.
 """
 
+import logging
 import math
 import os
 import shutil
@@ -15,6 +16,9 @@ from typing import Any, Literal
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 import wandb  # noqa: E402
+
+# Its own log file has everything; passed on, a traceback of each failure would reach the console too.
+logging.getLogger("wandb").propagate = False
 
 
 class WandbSession:
@@ -60,7 +64,7 @@ class WandbSession:
             self._run = wandb.init(mode=mode, settings=settings, **about)
         except Exception:
             # Its background process still holds the failed run's id, and would refuse it to the next attempt.
-            wandb.teardown()
+            _end_service()
             raise
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
@@ -92,7 +96,19 @@ class WandbSession:
         self._run.summary.update(dict(values))
 
     def finish(self, exit_code: int) -> None:
-        self._run.finish(exit_code=exit_code)
+        """End the run; its files are whole when this returns."""
+        try:
+            self._run.finish(exit_code=exit_code)
+        finally:
+            # `finish` returns before the background process has written the last records.
+            _end_service()
+
+
+def _end_service() -> None:
+    try:
+        wandb.teardown()
+    except SystemExit as error:
+        raise RuntimeError(f"wandb's background process ended with status {error.code}") from None
 
 
 def _for_wandb(value: Any) -> Any:
