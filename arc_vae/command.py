@@ -36,6 +36,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
     def decorate(task: Callable[[DictConfig], None]) -> Callable[[], None]:
         def guarded(cfg: DictConfig) -> None:
             try:
+                # Again, since the jobs of a sweep do not pass by RefuseMistakes.
+                validate(cfg, config_name)
                 task(cfg)
             except UserError as error:
                 refuse(error)

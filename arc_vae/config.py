@@ -6,6 +6,7 @@ must have the annotated type.
 """
 
 import difflib
+import importlib
 import inspect
 import re
 import types
@@ -20,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from arc_vae.errors import UserError
 
+PLAIN_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 
 
@@ -73,7 +75,8 @@ def validate(cfg: DictConfig, config_name: str) -> None:
     """Refuse a composed configuration with a key that nothing reads, or a value of the wrong type.
 
     Args:
-        cfg: the composed configuration without Hydra's own node. config_name: which primary configuration of `conf/` it comes from.
+        cfg: the composed configuration without Hydra's own node.
+        config_name: which primary configuration of `conf/` it comes from.
 
     Raises:
         UserError: names the key, the value and the nearest real key.
@@ -108,12 +111,11 @@ def _bind(node: DictConfig, path: str) -> None:
 
 
 def _locate(node: DictConfig, path: str) -> Any:
-    from hydra.utils import get_object
-
+    module, _, name = str(node._target_).rpartition(".")
     try:
-        return get_object(node._target_)
-    except Exception as error:  # Hydra raises ImportError, ValueError and bare Exceptions alike
-        raise UserError(f"{path}._target_={node._target_} cannot be imported: {error}".replace("\n", " ")) from error
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{path}._target_={node._target_} cannot be imported; name a class by its full path") from error
 
 
 def _hints(target: Any) -> dict[str, Any]:
@@ -153,15 +155,15 @@ def _spell(hint: Any) -> str:
     """A type as a user would say it."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_spell(arg) for arg in args)
+        # A foreign target may also take what no configuration can state, such as a tensor.
+        return " or ".join(_spell(arg) for arg in args if arg in PLAIN_TYPES or typing.get_origin(arg))
     if origin is typing.Literal:
         return " or ".join(map(str, args))
     if origin in (list, Sequence):
-        return f"a list of {_spell(args[0])}s"
+        return f"a list, each entry {_spell(args[0])}"
     if origin is tuple:
         return f"a list of {len(args)} values"
-    names = {int: "integer", float: "number", bool: "true or false", str: "text", type(None): "null"}
-    return names.get(hint, getattr(hint, "__name__", str(hint)))
+    return PLAIN_TYPES.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def build(cfg: DictConfig, group: str) -> Any:

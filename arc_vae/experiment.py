@@ -1,5 +1,6 @@
 """An experiment: the parts a configuration names, instantiated, and the checks before any work."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from arc_vae.command import RefuseMistakes
-from arc_vae.config import build
+from arc_vae.config import build, refuse_foreign_targets
 from arc_vae.corpus.corpus import SPLITS
-from arc_vae.errors import UserError
+from arc_vae.errors import UserError, require
 from arc_vae.evaluation import Criteria
 from arc_vae.evaluation.two_sample import FOLDS
 from arc_vae.models import BetaVAE
@@ -46,8 +47,9 @@ class Experiment:
 
 def assemble(cfg: DictConfig) -> Experiment:
     """Instantiate every group; the model's weights are drawn from `seed`."""
-    if not (isinstance(cfg.seed, int) and cfg.seed >= 0):
-        raise UserError(f"seed={cfg.seed}: must be an integer of at least 0")
+    require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
+    name = cfg.name
+    require(isinstance(name, str) and re.fullmatch(r"[\w.-]+", name), "name", name, "letters, digits, '.', '_' and '-'")
     torch.manual_seed(cfg.seed)
     return Experiment(
         model=build(cfg, "model"),
@@ -61,6 +63,25 @@ def assemble(cfg: DictConfig) -> Experiment:
         criteria=build(cfg, "criteria"),
         wandb=build(cfg, "wandb"),
     )
+
+
+def reassemble(directory: RunDirectory, device: str = "auto") -> Experiment:
+    """The parts of a run as its best checkpoint's configuration names them, the model not yet with its weights.
+
+    Raises:
+        UserError: no such checkpoint, a foreign file, or a `_target_` that `conf/` does not name.
+    """
+    path = directory.checkpoints / files.BEST
+    config = files.load(path, {"config"}, "the vae_best.pth of an arc_vae run: run=<run directory>")["config"]
+    missing = {"seed", "name", *Experiment.__annotations__} - {"source", "trainer"} - set(config)
+    if missing:
+        raise UserError(
+            f"{path} is not the vae_best.pth of an arc_vae run: its config lacks {', '.join(sorted(missing))}"
+        )
+    refuse_foreign_targets(config, str(path))
+    cfg = OmegaConf.create(config)
+    cfg.training.device = device
+    return assemble(cfg)
 
 
 def complete(experiment: Experiment, steps_per_epoch: int) -> tuple[Optimizer, LRScheduler]:

@@ -1,6 +1,7 @@
 """One run from corpus to verdict, and the judging that `evaluate` repeats."""
 
 import logging
+import shlex
 from pathlib import Path
 
 import torch
@@ -193,6 +194,7 @@ def closing_words(metrics: dict, directory: RunDirectory) -> str:
     words = [verdict_table(metrics), "", f"run directory: {directory.path}"]
     if metrics["passed"]:
         words.append("all four criteria pass")
+    overrides = "".join(f" {shlex.quote(override)}" for override in directory.overrides())
     for sweep in metrics["fallback"]:
-        words.append(f"what failed is answered by: python -m arc_vae.train -m fallback={sweep}")
+        words.append(f"a sweep that answers what failed: python -m arc_vae.train -m fallback={sweep}{overrides}")
     return "\n".join(words)

@@ -1,0 +1,99 @@
+"""A user's mistake: one sentence, exit status 2, nothing written."""
+
+import sys
+
+import pytest
+from conftest import TINY, run_command
+from hydra.core.global_hydra import GlobalHydra
+
+from arc_vae import build_corpus, evaluate, generate_samples, train
+
+REFUSED = [
+    (["model.latnt_dim=3"], "model.latnt_dim is not a key of this configuration; did you mean model.latent_dim?"),
+    (["modle.latent_dim=3"], "did you mean model.latent_dim?"),
+    (["sed=1"], "sed is not a key of this configuration; did you mean seed?"),
+    (["+sed=1"], "sed is not a key of this configuration; did you mean seed?"),
+    (["loss=balancd"], "loss=balancd does not exist; did you mean balanced? (there are balanced, elbo, seed_literal)"),
+    (["+model.latnt_dim=3"], "did you mean latent_dim?"),
+    (["model.latent_dim=0"], "model.latent_dim=0: must be at least 1"),
+    (["model.encoder_channels=[]"], "model.encoder_channels=[]: must be at least two entries"),
+    (["beta_schedule.max_beta=-1"], "beta_schedule.max_beta=-1: must be 0 or more"),
+    (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
+    (["lr_scheduler.warmup_steps=-1"], "lr_scheduler.warmup_steps=-1: must be 0 or more batches"),
+    (["training.batch_size=100000"], "training.batch_size=100000: must be at most the train split's 80000 grids"),
+    (["data.num_grids=20", "training.batch_size=4"], "the val split holds 2 grids; the verdict needs at least 5"),
+    (["early_stopping.monitor=val/los"], "early_stopping.monitor=val/los: must be one of val/loss_total"),
+    (["criteria.pixel_accuracy=90"], "criteria.pixel_accuracy=90: must be a share between 0 and 1"),
+    (["data=npz", "data.path=missing.npz"], "missing.npz does not exist"),
+    (["seed=-1"], "seed=-1: must be an integer of at least 0"),
+    (["name=a/b"], "name=a/b: must be letters"),
+    (["wandb.mode=of"], "wandb.mode=of: must be offline or online or disabled"),
+    (["foo"], "foo"),
+]
+
+
+def refusal(command, overrides: list[str], monkeypatch, capsys) -> str:
+    """What the command says on standard error when it refuses, run in this process."""
+    GlobalHydra.instance().clear()
+    monkeypatch.setattr(sys, "argv", ["arc_vae", *overrides])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("overrides", "sentence"), REFUSED, ids=[" ".join(o) for o, _ in REFUSED])
+def test_a_mistake_is_refused_before_any_work(overrides, sentence, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    said = refusal(train, overrides, monkeypatch, capsys)
+    assert said.startswith("error: ") and sentence in said
+    assert "Traceback" not in said and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides", "sentence"),
+    [
+        (evaluate, [], "run has no value; give one: run=…"),
+        (evaluate, ["run=nowhere"], "nowhere/checkpoints/vae_best.pth does not exist"),
+        (evaluate, ["rum=nowhere"], "rum is not a key of this configuration; did you mean run?"),
+        (generate_samples, [], "give one of run=<run directory> and decoder="),
+        (generate_samples, ["run=a", "decoder=b"], "give one of run=<run directory> and decoder="),
+        (generate_samples, ["decoder=nowhere.pth"], "nowhere.pth does not exist"),
+        (generate_samples, ["run=a", "num_samples=0"], "num_samples=0: must be at least 1"),
+        (build_corpus, ["data=atomik"], "data=atomik does not exist; did you mean atomic?"),
+        (build_corpus, ["data.num_grids=3"], "data.num_grids=3: must be"),
+    ],
+)
+def test_the_other_commands_refuse_too(command, overrides, sentence, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refusal(command, overrides, monkeypatch, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 half a zip"])
+def test_a_foreign_file_is_refused(content, monkeypatch, capsys, tmp_path):
+    file = tmp_path / "decoder.pth"
+    file.write_bytes(content)
+    said = refusal(generate_samples, [f"decoder={file}"], monkeypatch, capsys)
+    assert f"{file} is not an encoder.pth or decoder.pth of arc_vae" in said
+
+
+@pytest.mark.parametrize("ask", [["hydra.verbose=true"], {"HYDRA_FULL_ERROR": "1"}])
+def test_a_traceback_is_shown_to_those_who_ask(ask, tmp_path):
+    overrides, env = (ask, {}) if isinstance(ask, list) else ([], ask)
+    done = run_command("train", "model.latent_dim=0", *overrides, cwd=tmp_path, check=False, **env)
+    assert done.returncode == 2 and "Traceback" in done.stderr and "latent_dim=0" in done.stderr
+
+
+def test_help_and_configuration_need_no_torch(tmp_path):
+    for flags in (["--help"], ["--cfg", "job"]):
+        done = run_command("train", *flags, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "hydra" in imported and not imported & {"torch", "wandb", "matplotlib", "sklearn"}
+        assert "latent_dim: 10" in done.stdout
+
+
+def test_a_value_wrong_only_in_one_job_of_a_sweep_is_refused_there(tmp_path):
+    done = run_command("train", "-m", *TINY, "model.latent_dim=0", "wandb.mode=disabled", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and "model.latent_dim=0: must be at least 1" in done.stderr
