@@ -149,7 +149,8 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
     last = files.load(directory.checkpoints / files.LAST, {"epoch", "seconds"}, "the last.pth of an arc_vae run")
     refuse_other_corpus(corpus.sha256, best, best_file)
     device = experiment.trainer.device
-    model = experiment.model.to(device)
+    # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
+    model = experiment.model.to(device, memory_format=torch.channels_last)
     model.load_state_dict(best["model_state_dict"])
     evaluation = evaluate(model.eval(), corpus, experiment.criteria, device)
     beta = experiment.beta_schedule.final_beta

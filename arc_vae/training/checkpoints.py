@@ -57,7 +57,10 @@ def load_part(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     what = "an encoder.pth or decoder.pth of arc_vae"
     state = load(Path(path), {"class", "arguments", "state_dict"}, what)
     part = trusted_class(state["class"], str(path))(**state["arguments"])
-    part.load_state_dict(state["state_dict"])
+    try:
+        part.load_state_dict(state["state_dict"])
+    except RuntimeError as error:
+        raise UserError(f"{path} does not hold the weights its arguments describe; save it anew") from error
     return part.to(device).eval()
 
 

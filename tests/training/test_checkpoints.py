@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from arc_vae.errors import UserError
+from arc_vae.models import BetaVAE, Decoder
+from arc_vae.training import checkpoints as files
+
+
+def test_a_part_is_rebuilt_alone_from_its_file(tmp_path):
+    model = BetaVAE(latent_dim=4, decoder_channels=(8, 8, 10)).eval()
+    files.save_part(model.decoder, tmp_path / "decoder.pth")
+    files.save_part(model.encoder, tmp_path / "encoder.pth")
+    z, grids = torch.randn(2, 4), torch.randint(10, (2, 16, 16))
+    assert torch.equal(files.load_part(tmp_path / "decoder.pth")(z), model.decoder(z))
+    assert torch.equal(files.load_part(tmp_path / "encoder.pth")(grids).logvar, model.encoder(grids).logvar)
+
+
+@pytest.mark.parametrize("name", ["os.system", "torch.nn.Linear", "arc_vae.models.decoder.nn", "arc_vae.models_evil.X"])
+def test_only_models_of_this_package_are_rebuilt(name, tmp_path):
+    torch.save({"class": name, "arguments": {}, "state_dict": {}}, tmp_path / "decoder.pth")
+    with pytest.raises(UserError, match=f"names the class {name}; only models of arc_vae.models"):
+        files.load_part(tmp_path / "decoder.pth")
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    torch.save({"class": Malicious(), "arguments": {}, "state_dict": {}}, tmp_path / "decoder.pth")
+    with pytest.raises(UserError, match="is not an encoder.pth or decoder.pth of arc_vae"):
+        files.load_part(tmp_path / "decoder.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_shape_are_refused(tmp_path):
+    part = Decoder(latent_dim=4, channels=(8, 10), hidden_dim=8)
+    state = {"class": "arc_vae.models.decoder.Decoder", "arguments": {**part.arguments, "hidden_dim": 9}}
+    torch.save({**state, "state_dict": part.state_dict()}, tmp_path / "decoder.pth")
+    with pytest.raises(UserError, match="decoder.pth does not hold the weights its arguments describe"):
+        files.load_part(tmp_path / "decoder.pth")
+
+
+def test_what_a_file_lacks_is_named(tmp_path):
+    torch.save({"class": "x"}, tmp_path / "decoder.pth")
+    with pytest.raises(UserError, match="it lacks arguments, state_dict"):
+        files.load_part(tmp_path / "decoder.pth")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    files.save({"a": 1}, tmp_path / "last.pth")
+
+    def half(payload, path):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(OSError, match="disk full"):
+        files.save({"a": 2}, tmp_path / "last.pth")
+    assert torch.load(tmp_path / "last.pth", weights_only=True) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pth"]

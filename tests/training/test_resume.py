@@ -1,0 +1,112 @@
+"""Interrupted and resumed = never interrupted, to the last bit; the same seed = the same weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.models import BetaVAE
+from arc_vae.objective import BetaVAELoss, ThreePhase
+from arc_vae.reporting.record import RunRecord, read_metrics
+from arc_vae.training import EarlyStopping, Trainer
+from arc_vae.training import checkpoints as files
+from arc_vae.training.checkpoints import Checkpoints
+from arc_vae.training.learner import Learner
+from arc_vae.training.lr_schedule import cosine
+
+EPOCHS = 6
+SCHEDULE = ThreePhase(phase1_epochs=2, phase2_epochs=2, phase3_epochs=2)
+TRAINER = Trainer(max_epochs=EPOCHS, batch_size=16, device="cpu", image_every=1, checkpoint_every=100)
+
+
+def corpus() -> Corpus:
+    rng = np.random.default_rng(0)
+    grids = (rng.integers(10, size=(96, 16, 16)) * (rng.random((96, 16, 16)) < 0.1)).astype(np.uint8)
+    return Corpus("test", grids[:64], grids[64:80], grids[80:])
+
+
+def learner(seed: int = 0, **early_stopping) -> Learner:
+    torch.manual_seed(seed)
+    model = BetaVAE(latent_dim=3, encoder_channels=(10, 8, 8), decoder_channels=(8, 8, 10), hidden_dim=16)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    scheduler = cosine(optimizer, steps_per_epoch=4, T_max=EPOCHS, warmup_steps=3)
+    return Learner(model, optimizer, scheduler, EarlyStopping(**early_stopping), {}, "sha", run_id="id")
+
+
+class Interrupted(Exception):
+    pass
+
+
+def train(directory, learner: Learner, interrupt_in: int | None = None, trainer: Trainer = TRAINER) -> Learner:
+    """Train in a directory; an interrupt comes while the epoch `interrupt_in` is not yet saved."""
+    directory.mkdir(exist_ok=True)
+    record = RunRecord(directory)
+    record.rewind(learner.step)
+
+    def draw(epoch: int) -> None:
+        if epoch == interrupt_in:
+            record.flush()  # the interrupted epoch's records are on disk already
+            raise Interrupted
+
+    checkpoints = Checkpoints(directory / "checkpoints", trainer.checkpoint_every)
+    trainer.fit(learner, BetaVAELoss(), SCHEDULE, corpus(), True, record, checkpoints, draw)
+    record.close()
+    return learner
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("uninterrupted")
+    return train(directory, learner()), directory
+
+
+@pytest.mark.parametrize("last_epoch", [1, 2, 3, 4, 5])  # inside each phase of β and at each joint
+def test_resumed_equals_never_interrupted(last_epoch, uninterrupted, tmp_path):
+    whole, whole_directory = uninterrupted
+    with pytest.raises(Interrupted):
+        train(tmp_path, learner(), interrupt_in=last_epoch + 1)
+    resumed = learner(seed=99)  # other weights and random numbers: all must come from the checkpoint
+    resumed.load_state_dict(torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True))
+    assert resumed.epoch == last_epoch
+    train(tmp_path, resumed)
+    assert same(resumed.model.state_dict(), whole.model.state_dict())
+    assert resumed.early_stopping.state_dict() == whole.early_stopping.state_dict()
+    assert metrics(tmp_path) == metrics(whole_directory)
+
+
+def metrics(directory) -> list[dict]:
+    return [{k: v for k, v in record.items() if k != "time"} for record in read_metrics(directory / "metrics.jsonl")]
+
+
+def test_each_step_and_epoch_is_recorded_once(uninterrupted):
+    records = metrics(uninterrupted[1])
+    assert [r["step"] for r in records if "train/loss_total" in r] == list(range(1, 4 * EPOCHS + 1))
+    validated = [r for r in records if "val/loss_total" in r]
+    assert [(r["epoch"], r["step"]) for r in validated] == [(e, 4 * e) for e in range(1, EPOCHS + 1)]
+    assert all(len(r["val/kl_per_dim"]) == 3 for r in validated)
+    assert [r["train/beta"] for r in records if "train/beta" in r] == [SCHEDULE(e) for e in range(1, 7) for _ in range(4)]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(uninterrupted, tmp_path):
+    whole, _ = uninterrupted
+    assert same(train(tmp_path / "a", learner()).model.state_dict(), whole.model.state_dict())
+    assert not same(train(tmp_path / "b", learner(seed=1)).model.state_dict(), whole.model.state_dict())
+
+
+def test_validation_and_pictures_leave_the_random_numbers_alone(uninterrupted, tmp_path):
+    """A run that draws and saves more often is the same run."""
+    rare = Trainer(max_epochs=EPOCHS, batch_size=16, device="cpu", image_every=100, checkpoint_every=1)
+    assert same(train(tmp_path, learner(), trainer=rare).model.state_dict(), uninterrupted[0].model.state_dict())
+
+
+def test_early_stopping_ends_the_run_and_its_state_resumes(tmp_path):
+    stopped = learner(patience=1, monitor="val/perfect_rate", mode="max")  # 0 after every epoch of so short a run
+    train(tmp_path, stopped)
+    assert (stopped.epoch, stopped.early_stopping.best_epoch) == (2, 1)
+    resumed = learner(patience=1, monitor="val/perfect_rate", mode="max")
+    resumed.load_state_dict(torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True))
+    assert train(tmp_path, resumed).epoch == 2
