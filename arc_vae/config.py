@@ -201,14 +201,15 @@ def known_targets() -> frozenset[str]:
     return frozenset(target for target in targets if target)
 
 
-def refuse_foreign_targets(config: dict, where: str) -> None:
-    """Refuse a configuration read from a file that would instantiate what `conf/` does not name.
+def refuse_foreign_targets(config: Any, where: str) -> None:
+    """Refuse plain containers read from a file that would instantiate, at any depth, what `conf/` does not name.
 
     A checkpoint can come from anyone, and instantiating an arbitrary `_target_` runs it.
     """
-    for group, node in config.items():
-        target = node.get("_target_") if isinstance(node, dict) else None
+    if isinstance(config, dict):
+        target = config.get("_target_")
         if target is not None and target not in known_targets():
-            raise UserError(
-                f"{where} names {group}._target_={target}, which conf/ does not; only targets of conf/ are rebuilt"
-            )
+            raise UserError(f"{where} names _target_={target}; only targets that conf/ names are rebuilt")
+    children = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    for child in children:
+        refuse_foreign_targets(child, where)

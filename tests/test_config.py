@@ -68,7 +68,7 @@ def test_the_defaults_are_the_contracts():
     ("overrides", "sentence"),
     [
         (["+sed=1"], "sed is not a key of this configuration; did you mean seed?"),
-        (["+model.latnt_dim=3"], "model.latnt_dim is not an argument of arc_vae.models.BetaVAE; did you mean latent_dim?"),
+        (["+model.latnt_dim=3"], "model.latnt_dim is not an argument of arc_vae.models.BetaVAE; did you mean latent_"),
         (["+optimizer.lrr=3"], "optimizer.lrr is not an argument of torch.optim.Adam; did you mean lr?"),
         (["training.batch_size=12.5"], "training.batch_size=12.5: must be an integer"),
         (["training.batch_size=true"], "training.batch_size=True: must be an integer"),

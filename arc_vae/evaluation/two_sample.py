@@ -5,8 +5,6 @@ again and again; the two-sample test is not.
 """
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from arc_vae.errors import require
 from arc_vae.evaluation.statistics import structural_statistics
@@ -25,6 +23,10 @@ def classifier_two_sample_accuracy(samples: np.ndarray, real: np.ndarray, seed: 
     Two sets of n grids of one distribution score 0.5 ± √(1/8n), one standard error: figures under 0.5 are chance.
     The same distribution gap scores higher with more grids: compare runs at equal n.
     """
+    # Imported when first needed: scikit-learn would delay every command by a second.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+
     count = min(len(samples), len(real))
     require(count >= FOLDS, "grids per set", count, f"at least {FOLDS}, one for each fold of the two-sample test")
     rng = np.random.default_rng(seed)

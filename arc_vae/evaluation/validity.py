@@ -1,7 +1,6 @@
 """When a grid counts as valid: neither blank nor structurally unlike the corpus."""
 
 import numpy as np
-from sklearn.ensemble import IsolationForest
 
 from arc_vae.evaluation.statistics import structural_statistics
 from arc_vae.grids import BACKGROUND
@@ -24,6 +23,9 @@ class ValidityYardstick:
 
     def __init__(self, train: np.ndarray, val: np.ndarray, seed: int = 0):
         """Fit on uint8 grids `train` (N, 16, 16) and place the threshold by `val` (M, 16, 16)."""
+        # Imported when first needed: scikit-learn would delay every command by a second.
+        from sklearn.ensemble import IsolationForest
+
         self._forest = IsolationForest(n_estimators=NUM_TREES, random_state=seed)
         self._forest.fit(structural_statistics(_evenly_spaced(train, MAX_TRAIN_GRIDS)))
         self.threshold = float(np.percentile(self.scores(_evenly_spaced(val, MAX_VAL_GRIDS)), REJECTED_PERCENTILE))

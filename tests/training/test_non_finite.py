@@ -21,7 +21,9 @@ class PoisonedAt:
                 self.subject.model.encoder.mu_head.bias[0] = self.value
 
 
-@pytest.mark.parametrize(("value", "term"), [(float("nan"), "train/loss_reconstruction=nan"), (1e30, "train/loss_kl=inf")])
+@pytest.mark.parametrize(
+    ("value", "term"), [(float("nan"), "train/loss_reconstruction=nan"), (1e30, "train/loss_kl=inf")]
+)
 def test_a_non_finite_loss_stops_the_run_with_step_term_and_remedy(value, term, tmp_path):
     subject = learner()
     subject.optimizer.register_step_post_hook(PoisonedAt(subject, step=7, value=value))
