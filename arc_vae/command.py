@@ -14,10 +14,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from arc_vae.config import conf_dir, explain, validate
+from arc_vae.binding import validate
+from arc_vae.config import conf_dir, explain
 from arc_vae.errors import UserError
 
 USER_MISTAKE = 2
+INTERRUPTED = 130  # the shell's own status for a process ended by Ctrl-C
 
 # Whether the user asked to see where an error came from; read before `main` sets the variable for itself.
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ or any(a.startswith("hydra.verbose=") for a in sys.argv)
@@ -41,6 +43,9 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 task(cfg)
             except UserError as error:
                 refuse(error)
+            except KeyboardInterrupt:
+                print("interrupted", file=sys.stderr)
+                raise SystemExit(INTERRUPTED) from None
 
         # Hydra names the job after the task's module.
         guarded.__module__ = task.__module__

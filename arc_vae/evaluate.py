@@ -9,7 +9,7 @@ from arc_vae.command import command
 def main(cfg: DictConfig) -> None:
     """Rewrite metrics.json, the closing pictures and report.html, and print the verdict."""
     from arc_vae.experiment import reassemble
-    from arc_vae.pipeline import closing_words, judge
+    from arc_vae.judging import closing_words, judge
     from arc_vae.reporting.report import write_report
     from arc_vae.run_directory import RunDirectory
 

@@ -8,7 +8,8 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 import arc_vae.command  # noqa: F401  registers the run_id resolver
-from arc_vae.config import HYDRA_KEYS, conf_dir, fits, known_keys, nearest, validate
+from arc_vae.binding import HYDRA_KEYS, fits, validate
+from arc_vae.config import conf_dir, known_keys, nearest
 from arc_vae.errors import UserError
 
 GROUPS = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())

@@ -133,6 +133,22 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(tiny_run, tiny_w
     assert curves[0] == curves[1]
 
 
+def test_interrupted_by_the_user_it_says_how_to_go_on(tiny_workplace, tmp_path):
+    """Ctrl-C leaves a state, a remedy and no traceback."""
+    directory = tmp_path / "run"
+    command = [sys.executable, "-m", "arc_vae.train", *TINY, "training.max_epochs=500", f"hydra.run.dir={directory}"]
+    process = subprocess.Popen(command, cwd=tiny_workplace, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (directory / "checkpoints" / "last.pth").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    status = json.loads((directory / "status.json").read_text())
+    assert process.returncode == 130 and "Traceback" not in err
+    assert status["state"] == "preempted" and f"hydra.run.dir={directory} goes on" in status["reason"]
+    assert status["reason"] in out
+
+
 def test_evaluate_rewrites_the_same_metrics(tiny_run, tiny_workplace, tmp_path):
     copy = shutil.copytree(tiny_run, tmp_path / "copy")
     metrics = json.loads((copy / "metrics.json").read_text())

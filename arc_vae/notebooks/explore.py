@@ -17,7 +17,7 @@ from arc_vae.errors import UserError
 from arc_vae.evaluation.interpolation import straight_paths
 from arc_vae.evaluation.reconstruction import decode_grids
 from arc_vae.grids import CELLS
-from arc_vae.pipeline import refuse_other_corpus
+from arc_vae.judging import refuse_other_corpus
 from arc_vae.reporting.sheet import GAP, INK, MUTED, TILE, Sheet, save_figure
 from arc_vae.run_directory import RunDirectory
 from arc_vae.training import checkpoints as files

@@ -1,0 +1,90 @@
+"""Judging a run's best checkpoint on the test split: metrics.json, the closing pictures, the words at the end."""
+
+import shlex
+from pathlib import Path
+
+import torch
+
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.errors import UserError
+from arc_vae.evaluation.evaluation import Evaluation, evaluate
+from arc_vae.evaluation.statistics import count_objects, dominant_color
+from arc_vae.evaluation.verdict import verdict_table
+from arc_vae.experiment import Experiment
+from arc_vae.files import write_json
+from arc_vae.provenance import git_state, versions
+from arc_vae.reporting.latent_space import draw_latent_space
+from arc_vae.reporting.pictures import draw_interpolations
+from arc_vae.reporting.record import RunRecord
+from arc_vae.run_directory import RunDirectory
+from arc_vae.training import checkpoints as files
+
+NUM_PATHS = 8
+
+
+def refuse_other_corpus(sha256: str, state: dict, checkpoint: Path) -> None:
+    """A checkpoint belongs to the grids it was trained on."""
+    if state["corpus_sha256"] != sha256:
+        raise UserError(
+            f"{checkpoint} was trained on a corpus with sha256 {state['corpus_sha256'][:12]}, the configured one "
+            f"now has {sha256[:12]}; restore that corpus or start a new run"
+        )
+
+
+def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, record: RunRecord | None = None) -> dict:
+    """Evaluate the best checkpoint on the test split; write metrics.json and the closing pictures."""
+    best_file = directory.checkpoints / files.BEST
+    best = files.load(best_file, {"model_state_dict", "corpus_sha256", "epoch"}, "the vae_best.pth of an arc_vae run")
+    last = files.load(directory.checkpoints / files.LAST, {"epoch", "seconds"}, "the last.pth of an arc_vae run")
+    refuse_other_corpus(corpus.sha256, best, best_file)
+    device = experiment.trainer.device
+    # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
+    model = experiment.model.to(device, memory_format=torch.channels_last)
+    model.load_state_dict(best["model_state_dict"])
+    evaluation = evaluate(model.eval(), corpus, experiment.criteria, device)
+    beta = experiment.beta_schedule.final_beta
+    metrics = {
+        **evaluation.metrics,
+        "beta": beta,
+        "beta_effective": experiment.loss.effective_beta(beta, model.latent_dim),
+        "epochs": last["epoch"],
+        "best_epoch": best["epoch"],
+        "seconds": last["seconds"],
+        "corpus": {
+            "name": corpus.name,
+            "sha256": corpus.sha256,
+            "sizes": corpus.sizes,
+            "background_share": corpus.background_share,
+            "shared_grids": corpus.shared_grids,
+        },
+        "versions": versions(),
+        "git": git_state(),
+    }
+    pictures = draw_closing_pictures(directory, corpus, evaluation)
+    write_json(directory.metrics_file, metrics)
+    if record:
+        for path in pictures:
+            record.image(path.stem, path, last["step"])
+        record.summary(metrics)
+        record.artifact(directory.metrics_file, name="metrics", type="metrics")
+    return metrics
+
+
+def draw_closing_pictures(directory: RunDirectory, corpus: Corpus, evaluation: Evaluation) -> list[Path]:
+    """PCA and t-SNE of the test embeddings, and interpolations between test grids."""
+    draw_latent_space(evaluation.mu, count_objects(corpus.test), dominant_color(corpus.test), directory.path)
+    interpolations = directory.images / "interpolations.png"
+    directory.images.mkdir(exist_ok=True)
+    draw_interpolations(evaluation.paths[:NUM_PATHS], interpolations)
+    return [directory.path / "latent_space_pca.png", directory.path / "latent_space_tsne.png", interpolations]
+
+
+def closing_words(metrics: dict, directory: RunDirectory) -> str:
+    """The verdict table, where everything lies, and what to launch for what failed."""
+    words = [verdict_table(metrics), "", f"run directory: {directory.path}"]
+    if metrics["passed"]:
+        words.append("all four criteria pass")
+    overrides = "".join(f" {shlex.quote(override)}" for override in directory.overrides())
+    for sweep in metrics["fallback"]:
+        words.append(f"a sweep that answers what failed: python -m arc_vae.train -m fallback={sweep}{overrides}")
+    return "\n".join(words)

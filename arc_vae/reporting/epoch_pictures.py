@@ -1,0 +1,39 @@
+"""The pictures that show training as it goes."""
+
+from pathlib import Path
+
+import torch
+
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.evaluation.reconstruction import decode_grids, reconstruct
+from arc_vae.reporting.pictures import draw_reconstructions, draw_samples
+from arc_vae.reporting.record import RunRecord
+from arc_vae.training.learner import Learner
+
+NUM_PAIRS = 16
+NUM_SAMPLES = 64
+
+
+class EpochPictures:
+    """Reconstructions of the same validation grids and decodings of the same prior draws, as training goes."""
+
+    def __init__(self, learner: Learner, corpus: Corpus, directory: Path, record: RunRecord, device: torch.device):
+        self.learner = learner
+        self.directory = directory
+        self.record = record
+        self.grids = torch.from_numpy(corpus.val[:NUM_PAIRS]).to(device)
+        # A generator of its own: drawing pictures leaves training's random numbers as they were.
+        generator = torch.Generator().manual_seed(0)
+        self.z = torch.randn(NUM_SAMPLES, learner.model.latent_dim, generator=generator).to(device)
+
+    def __call__(self, epoch: int) -> None:
+        model = self.learner.model
+        self.directory.mkdir(exist_ok=True)
+        reconstructions = self.directory / f"reconstructions_epoch_{epoch}.png"
+        draw_reconstructions(
+            self.grids.cpu().numpy(), reconstruct(model, self.grids).predicted.cpu().numpy(), reconstructions
+        )
+        samples = self.directory / f"samples_epoch_{epoch}.png"
+        draw_samples(decode_grids(model.decoder, self.z).cpu().numpy(), samples)
+        self.record.image("reconstructions", reconstructions, self.learner.step)
+        self.record.image("samples", samples, self.learner.step)

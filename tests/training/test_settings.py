@@ -1,0 +1,47 @@
+"""Precision, compilation and devices change the speed, not the objective."""
+
+import pytest
+import torch
+
+from arc_vae.models import BetaVAE
+from arc_vae.objective import BetaVAELoss
+from arc_vae.training.batches import Batches
+from arc_vae.training.early_stopping import EarlyStopping
+from arc_vae.training.learner import Learner
+from arc_vae.training.lr_schedule import cosine
+from arc_vae.training.step import STEP_METRICS, TrainingStep
+
+
+def losses(precision: str = "float32", compile: bool = False, device: str = "cpu", steps: int = 10) -> list[float]:
+    """The objective over a few steps on fixed grids, from fixed weights."""
+    torch.manual_seed(0)
+    model = BetaVAE().to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    learner = Learner(
+        model, optimizer, cosine(optimizer, steps, warmup_steps=0), EarlyStopping(), {}, "sha", run_id="id"
+    )
+    grids = (torch.randint(10, (64, 16, 16)) * (torch.rand(64, 16, 16) < 0.07)).to(torch.uint8).to(device)
+    step = TrainingStep(learner, BetaVAELoss(), 1.0, precision, compile)
+    beta = torch.tensor(1.0, device=device)
+    batches = [next(iter(Batches(grids, 32, augment=True))) for _ in range(steps)]
+    return [step(batch, beta)[STEP_METRICS.index("train/loss_total")].item() for batch in batches]
+
+
+def test_bfloat16_follows_float32():
+    full, half = losses(), losses("bfloat16")
+    assert half == pytest.approx(full, rel=0.02) and half != full
+
+
+@pytest.mark.slow
+def test_compiled_follows_eager():
+    # The compiled noise then comes from the eager generator, so that the curves can be compared.
+    with torch._inductor.config.patch(fallback_random=True):
+        assert losses(compile=True, steps=4) == pytest.approx(losses(steps=4), rel=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_gpu_follows_the_cpu(precision):
+    # Noise and augmentation come from the device's own generator: the curves agree in level, not in digits.
+    assert losses(precision, device="cuda")[0] == pytest.approx(losses(precision)[0], rel=0.02)
+    assert losses(precision, device="cuda", steps=30)[-1] < 0.9 * losses(precision, device="cuda", steps=30)[0]
