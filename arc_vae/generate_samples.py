@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> None:
     samples = generate_samples(load_part(decoder_file), cfg.num_samples, str(resolve_device(cfg.device)), cfg.seed)
     grids = samples.cpu().numpy()
     output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / "samples.npz", lambda path: np.savez_compressed(path, grids=grids))
+    write_whole(output / "samples.npz", lambda file: np.savez_compressed(file, grids=grids))
     draw_samples(grids, output / "samples.png")
     print(f"wrote {output / 'samples.npz'} (grids, uint8 {grids.shape}) and {output / 'samples.png'}")
 

@@ -1,6 +1,5 @@
 """Judging a run's best checkpoint on the test split: metrics.json, the closing pictures, the words at the end."""
 
-import shlex
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from arc_vae.corpus.corpus import Corpus
 from arc_vae.errors import UserError
 from arc_vae.evaluation.evaluation import Evaluation, evaluate
 from arc_vae.evaluation.statistics import count_objects, dominant_color
-from arc_vae.evaluation.verdict import verdict_table
+from arc_vae.evaluation.verdict import fallback_commands, verdict_table
 from arc_vae.experiment import Experiment
 from arc_vae.files import write_json
 from arc_vae.provenance import git_state, versions
@@ -84,7 +83,6 @@ def closing_words(metrics: dict, directory: RunDirectory) -> str:
     words = [verdict_table(metrics), "", f"run directory: {directory.path}"]
     if metrics["passed"]:
         words.append("all four criteria pass")
-    overrides = "".join(f" {shlex.quote(override)}" for override in directory.overrides())
-    for sweep in metrics["fallback"]:
-        words.append(f"a sweep that answers what failed: python -m arc_vae.train -m fallback={sweep}{overrides}")
+    commands = fallback_commands(metrics["fallback"], directory.overrides())
+    words += [f"a sweep that answers what failed: {command}" for command in commands]
     return "\n".join(words)

@@ -39,6 +39,7 @@ def run(cfg: DictConfig, output_dir: str | Path) -> None:
         directory.set_state("failed", f"{type(error).__name__}: {error}")
         raise
     directory.set_state("finished")
+    write_report(directory.path)
     print(closing_words(metrics, directory))
 
 
@@ -75,7 +76,6 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
         exit_code = 0
     finally:
         record.close(exit_code)
-    write_report(directory.path)
     return metrics
 
 

@@ -1,6 +1,5 @@
 """Corpus files on disk: one `.npz` read with every fault named, or written whole or not at all."""
 
-import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from arc_vae.corpus.corpus import SPLITS
 from arc_vae.errors import UserError
+from arc_vae.files import write_whole
 from arc_vae.grids import check_grids
 
 _UNREADABLE = (ValueError, EOFError, OSError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -63,15 +63,8 @@ def write_archive(path: Path, grids: dict[str, np.ndarray]) -> None:
     Raises:
         UserError: the folder cannot be made or written.
     """
-    # Not ending in .npz, so that a folder of corpus files never takes it in.
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                np.savez(file, **grids)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, lambda file: np.savez(file, **grids))
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error}): free the space or choose another folder") from error

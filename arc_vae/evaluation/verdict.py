@@ -1,5 +1,7 @@
 """The verdict: four criteria, each a value against its threshold, and the sweep that answers a failure."""
 
+import shlex
+
 from arc_vae.errors import require
 
 # Which sweep of conf/fallback/ answers which failed criterion (specification, "Fallback Actions").
@@ -62,6 +64,12 @@ class Criteria:
             "passed": not failed,
             "fallback": list(dict.fromkeys(FALLBACK_OF[name] for name in failed)),
         }
+
+
+def fallback_commands(sweeps: list[str], overrides: list[str]) -> list[str]:
+    """What to type for each sweep that answers a failure, on top of the run's own overrides."""
+    own = "".join(f" {shlex.quote(override)}" for override in overrides)
+    return [f"python -m arc_vae.train -m fallback={sweep}{own}" for sweep in sweeps]
 
 
 def verdict_table(metrics: dict) -> str:

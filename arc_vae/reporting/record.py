@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_vae.errors import UserError
+from arc_vae.files import write_text
 from arc_vae.reporting.wandb_run import WandbRun
 
 FILE_NAME = "metrics.jsonl"
@@ -60,9 +61,7 @@ class RunRecord:
         if not self.path.exists():
             return
         kept = [_encode(record) for record in read_metrics(self.path) if record["step"] <= step]
-        written = self.path.with_suffix(".tmp")
-        written.write_text("".join(kept), encoding="utf-8")
-        written.replace(self.path)
+        write_text(self.path, "".join(kept))
 
     def image(self, name: str, path: Path, step: int) -> None:
         """Send the picture at `path` to W&B as `name`."""

@@ -6,9 +6,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from arc_vae.evaluation.verdict import fallback_commands
+from arc_vae.files import write_text
 from arc_vae.reporting.curves import draw_curves
 from arc_vae.reporting.page import badge, image, page, section, table
 from arc_vae.reporting.record import FILE_NAME, read_metrics
+from arc_vae.run_directory import RunDirectory
 
 # Key of metrics.json (also of the `val/*` records), what it is called, its format, what to read it against.
 FIGURES = (
@@ -20,8 +23,9 @@ FIGURES = (
     ("kl_nats", "KL, nats per grid", ".2f", "what the latent code costs"),
     ("elbo_nats", "Their sum, the negative ELBO at β = 1", ".2f", "lower is better"),
     ("active_dims", "Active dimensions (KL > 0.05 nats)", ".0f", "of {dimensions}"),
-    ("sample_validity", "Valid prior samples", ".4f", "best: 1"),
-    ("sample_c2st", "Samples told from test grids by a classifier", ".3f", "best: 0.5, worst: 1"),
+    ("sample_validity", "Valid prior samples", ".4f", "real test grids: {real_validity:.4f}"),
+    ("sample_blank_rate", "Blank prior samples", ".4f", "best: 0"),
+    ("sample_c2st", "Samples told from test grids by a classifier", ".3f", "real from real: {real_c2st:.3f}, worst: 1"),
     ("sample_foreground_ratio", "Foreground of samples over that of test grids", ".2f", "best: 1"),
     ("interpolation_validity", "Valid grids on latent paths", ".4f", "best: 1"),
     ("interpolation_smoothness", "Largest share of a path's change in one of 10 steps", ".2f", "best: 0.1, worst: 1"),
@@ -51,15 +55,15 @@ def write_report(directory: Path) -> Path:
     records = read_metrics(directory / FILE_NAME) if (directory / FILE_NAME).exists() else []
     sections = [
         _header(directory, status, metrics),
-        _verdict(metrics),
+        _verdict(directory, metrics),
         _figures(metrics, records),
         section("Curves", image(draw_curves(records), "Curves over epochs")) if records else "",
         *(_picture(directory, pattern, caption) for pattern, caption in PICTURES),
         _details(directory, metrics),
     ]
-    written = directory / "report.html.tmp"
-    written.write_text(page(directory.resolve().name, sections), encoding="utf-8")
-    return written.replace(directory / "report.html")
+    report = directory / "report.html"
+    write_text(report, page(directory.resolve().name, sections))
+    return report
 
 
 def _header(directory: Path, status: dict, metrics: dict) -> str:
@@ -70,7 +74,7 @@ def _header(directory: Path, status: dict, metrics: dict) -> str:
     return f"<h1>{escape(directory.resolve().name)} {verdict}</h1>\n<p class=muted>{escape(about)}</p>\n"
 
 
-def _verdict(metrics: dict) -> str:
+def _verdict(directory: Path, metrics: dict) -> str:
     if "criteria" not in metrics:
         return section("Verdict", "<p>The run has not been evaluated yet.</p>")
     rows = []
@@ -84,10 +88,8 @@ def _verdict(metrics: dict) -> str:
         rows.append((escape(name), f"{verdict['value']:.4f}", wanted, passed))
     answer = ""
     if metrics.get("fallback"):
-        names = escape(", ".join(metrics["fallback"]))
-        answer = (
-            f"<p>Sweeps that answer what failed: <b>{names}</b> (<code>python -m arc_vae.fallback run=…</code>)</p>"
-        )
+        commands = "\n".join(fallback_commands(metrics["fallback"], RunDirectory(directory).overrides()))
+        answer = f"<p>Sweeps that answer what failed:</p><pre>{escape(commands)}</pre>"
     return section("Verdict", table(("criterion", "value", "threshold", "verdict"), rows) + answer)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from arc_vae.files import write_whole
 from arc_vae.grids import PALETTE, SIZE
 
 if TYPE_CHECKING:
@@ -71,7 +72,4 @@ class Sheet:
 
 def save_figure(figure: "Figure", path: Path) -> None:
     """Write a PNG under a temporary name, then rename it; the same figure gives the same bytes."""
-    path = Path(path)
-    written = path.with_name(path.name + ".tmp")
-    figure.savefig(written, format="png", metadata={"Software": None})
-    written.replace(path)
+    write_whole(Path(path), lambda file: figure.savefig(file, format="png", metadata={"Software": None}))

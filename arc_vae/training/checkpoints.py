@@ -21,7 +21,7 @@ TRUSTED_MODELS = "arc_vae.models"
 def save(payload: dict, path: Path) -> None:
     """Write a checkpoint whole: a killed run never leaves half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda temporary: torch.save(payload, temporary))
+    write_whole(path, lambda file: torch.save(payload, file))
 
 
 def load(path: Path, wanted_keys: set[str], what: str) -> dict:

@@ -50,8 +50,8 @@ def test_what_a_file_lacks_is_named(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     files.save({"a": 1}, tmp_path / "last.pth")
 
-    def half(payload, path):
-        path.write_bytes(b"half")
+    def half(payload, file):
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", half)
