@@ -50,6 +50,7 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
     check_sizes(experiment)
     corpus = experiment.source.load()
     logger.info("corpus %s", corpus.describe())
+    warn_of_unfinished_schedule(experiment)
     learner = make_learner(experiment, corpus, config)
     state = resumption(directory, config)
     if state:
@@ -77,6 +78,20 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
     finally:
         record.close(exit_code)
     return metrics
+
+
+def warn_of_unfinished_schedule(experiment: Experiment) -> None:
+    """Say when training ends before β has run its course: β then never is what the verdict's `beta` says."""
+    wanted, given = experiment.beta_schedule.epochs, experiment.trainer.max_epochs
+    if given < wanted:
+        reached, final = experiment.beta_schedule(given), experiment.beta_schedule.final_beta
+        logger.warning(
+            "training.max_epochs=%d ends before the beta schedule's %d epochs: beta reaches %g, its final value is %g",
+            given,
+            wanted,
+            reached,
+            final,
+        )
 
 
 def make_learner(experiment: Experiment, corpus: Corpus, config: dict) -> Learner:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.errors import require
@@ -99,7 +100,8 @@ class Trainer:
         step = TrainingStep(learner, loss, self.gradient_clip, self.precision, self.compile)
         total = self.max_epochs * len(batches)
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
-        with tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True) as progress:
+        bar = tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True)
+        with bar as progress, logging_redirect_tqdm():
             while not self._over(learner):
                 started = time.perf_counter()
                 train_loss = self._train_epoch(learner.epoch + 1, step, beta_schedule, batches, record, progress)

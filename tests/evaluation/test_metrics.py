@@ -14,6 +14,14 @@ def test_all_background_scores_its_share_and_no_object():
     assert scores["balanced_accuracy"] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("objects", range(1, 40))
+def test_all_background_never_beats_its_baseline_by_rounding(objects):
+    grids = torch.zeros(3, 16, 16, dtype=torch.uint8)
+    grids.view(-1)[:objects] = 1
+    scores = reconstruction_accuracies(torch.zeros_like(grids), grids)
+    assert scores["pixel_accuracy"] == scores["baseline_accuracy"]
+
+
 def test_each_accuracy_by_hand():
     grids = torch.zeros(2, 16, 16, dtype=torch.uint8)
     grids[0, 0, :4] = 1
