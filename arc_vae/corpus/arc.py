@@ -9,7 +9,7 @@ import numpy as np
 from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, row_keys, split_sizes
 from arc_vae.corpus.raw_random import RawRandom
 from arc_vae.errors import UserError, require
-from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
+from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE, symmetry_table
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +57,20 @@ def canonical(grids: np.ndarray) -> np.ndarray:
     return np.take_along_axis(new_name, flat.astype(np.intp), axis=1).reshape(grids.shape)
 
 
+def twin_keys(grids: np.ndarray) -> list[bytes]:
+    """A key of each grid (N, 16, 16) that its recolourings, rotations and mirror images share.
+
+    Training recolours and turns grids: a held-out grid's twin in the train split would be that grid.
+    """
+    flat = grids.reshape(-1, CELLS)
+    images = [row_keys(canonical(flat[:, symmetry].reshape(grids.shape))) for symmetry in symmetry_table()]
+    return [min(keys) for keys in zip(*images, strict=True)]
+
+
 def split_by_task(source: TaskGrids, seed: int) -> dict[str, np.ndarray]:
     """Distinct grids of each split, after 80/10/10 of the tasks went to each.
 
-    Tasks share grids. One that a held-out split has, in whatever colours, is dropped from
+    Tasks share grids. One that a held-out split has, in whatever colours and orientation, is dropped from
     the splits before it: from train when in val or test, from val when in test.
     """
     ids = np.unique(source.tasks)
@@ -71,7 +81,7 @@ def split_by_task(source: TaskGrids, seed: int) -> dict[str, np.ndarray]:
     splits, held_out = {}, set()
     for number in reversed(range(len(SPLITS))):
         grids = source.grids[split_of_task[source.tasks] == number]
-        names = row_keys(canonical(grids))
+        names = twin_keys(grids)
         distinct = {
             key: i for i, (key, name) in enumerate(zip(row_keys(grids), names, strict=True)) if name not in held_out
         }

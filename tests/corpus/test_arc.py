@@ -104,6 +104,15 @@ def test_real_splits_are_distinct_and_share_no_canonical_grid(splits):
     assert len(splits["train"]) > 4500 and min(len(splits["val"]), len(splits["test"])) > 400
 
 
+@pytest.mark.parametrize(
+    "image", [lambda g: np.rot90(g, axes=(1, 2)), lambda g: g[:, ::-1], lambda g: g.swapaxes(1, 2)]
+)
+def test_no_mirrored_or_turned_twin_of_a_held_out_grid_is_trained_on(image, splits):
+    """Training turns and mirrors its grids, so such a twin would be the held-out grid itself."""
+    train = names(np.ascontiguousarray(image(splits["train"])))
+    assert not train & (names(splits["val"]) | names(splits["test"]))
+
+
 def test_another_seed_holds_out_other_tasks(real, splits):
     assert names(split_by_task(real, seed=1)["test"]) != names(splits["test"])
 
