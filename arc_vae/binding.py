@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from arc_vae.config import known_keys, nearest, top_level_keys
+from arc_vae.config import default_options, known_keys, nearest, top_level_keys
 from arc_vae.errors import UserError
 
 PLAIN_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null"}
@@ -35,6 +35,9 @@ def validate(cfg: DictConfig, config_name: str) -> None:
     for key in cfg:
         if key not in known:
             raise UserError(f"{key} is not a key of this configuration{nearest(str(key), known_keys())}")
+    for group, option in default_options(config_name).items():
+        if option is not None and not group.startswith("override ") and cfg.get(group) is None:
+            raise UserError(f"{group} has no option picked; pick one: {group}={option}")
     mandatory = sorted(OmegaConf.missing_keys(cfg))
     if mandatory:
         raise UserError(f"{mandatory[0]} has no value; give one: {mandatory[0]}=…")

@@ -59,6 +59,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 if SHOW_TRACEBACK:
                     raise
                 refuse(UserError(explain(error)))
+            except ValueError as error:
+                # Hydra's only words for `loss=null`, and its only error here that is no HydraException.
+                if not str(error).startswith("Config group override must be"):
+                    raise
+                given = " ".join(sys.argv[1:])
+                refuse(UserError(f"a config group takes the name of one of its options, not null or a number: {given}"))
 
         return main
 

@@ -51,11 +51,17 @@ def nearest(name: str, candidates: Sequence[str] | frozenset[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
+def default_options(config_name: str) -> dict[str, str | None]:
+    """The groups of `conf/<config_name>.yaml` and the option of each that it picks."""
+    primary = OmegaConf.load(conf_dir() / f"{config_name}.yaml")
+    entries = [entry for entry in primary.defaults if OmegaConf.is_dict(entry)]
+    return {str(group): option for entry in entries for group, option in entry.items()}
+
+
 def top_level_keys(config_name: str) -> set[str]:
     """The keys and groups that `conf/<config_name>.yaml` states at its top."""
     primary = OmegaConf.load(conf_dir() / f"{config_name}.yaml")
-    groups = {str(key) for entry in primary.defaults if OmegaConf.is_dict(entry) for key in entry}
-    return (groups | {str(key) for key in primary}) - {"defaults"}
+    return (default_options(config_name).keys() | {str(key) for key in primary}) - {"defaults"}
 
 
 def build(cfg: DictConfig, group: str) -> Any:

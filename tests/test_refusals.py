@@ -25,6 +25,8 @@ REFUSED = [
     (["early_stopping.monitor=val/los"], "early_stopping.monitor=val/los: must be one of val/loss_total"),
     (["criteria.pixel_accuracy=90"], "criteria.pixel_accuracy=90: must be a share between 0 and 1"),
     (["data=npz", "data.path=missing.npz"], "missing.npz does not exist"),
+    (["loss=null"], "a config group takes the name of one of its options, not null or a number: loss=null"),
+    (["~optimizer"], "optimizer has no option picked; pick one: optimizer=adam"),
     (["seed=-1"], "seed=-1: must be an integer of at least 0"),
     (["name=a/b"], "name=a/b: must be letters"),
     (["wandb.mode=of"], "wandb.mode=of: must be offline or online or disabled"),
