@@ -108,6 +108,7 @@ def test_started_again_a_finished_run_says_so(tiny_run, tiny_workplace):
     assert {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_with_the_same_weights(tiny_run, tiny_workplace, tmp_path):
     """SIGKILL in the middle of an epoch, through the real command line."""
     command = [sys.executable, "-m", "arc_vae.train", *TINY, f"hydra.run.dir={tmp_path / 'run'}"]
@@ -207,6 +208,7 @@ def test_a_failing_run_says_why_in_its_status(tiny_workplace, tmp_path):
     assert status["state"] == "failed" and "training diverged" in status["reason"]
 
 
+@pytest.mark.slow
 def test_users_own_corpus(tmp_path):
     """`data=npz` with one array under any key, from a folder, on the quickest model."""
     rng = np.random.default_rng(0)
@@ -230,6 +232,7 @@ def test_users_own_corpus(tmp_path):
     assert "data=npz" in OmegaConf.load(overrides)
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_each_job_its_own_directory_and_run_id(tmp_path):
     run_command("train", "-m", *TINY, "training.max_epochs=1", "wandb.mode=disabled", "seed=1,2", cwd=tmp_path)
     jobs = sorted(tmp_path.glob("multirun_sweeps/*/*_tiny/*/metrics.json"))
