@@ -52,6 +52,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
 
         def main() -> None:
             # Hydra then raises what it would otherwise print in its own words.
+            before = os.environ.get("HYDRA_FULL_ERROR")
             os.environ["HYDRA_FULL_ERROR"] = "1"
             try:
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
@@ -65,6 +66,9 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                     raise
                 given = " ".join(sys.argv[1:])
                 refuse(UserError(f"a config group takes the name of one of its options, not null or a number: {given}"))
+            finally:
+                if before is None:
+                    del os.environ["HYDRA_FULL_ERROR"]
 
         return main
 

@@ -9,10 +9,10 @@ from arc_vae.errors import require
 
 
 def cosine(
-    optimizer: Optimizer, steps_per_epoch: int, T_max: int = 50, eta_min: float = 1e-5, warmup_steps: int = 300
+    optimizer: Optimizer, steps_per_epoch: int, T_max: int = 50, eta_min: float = 1e-5, warmup_steps: int = 0
 ) -> LambdaLR:
-    """Cosine annealing from `lr` to `eta_min` over `T_max` epochs (Loshchilov & Hutter 2017), begun by a
-    linear warm-up over the first `warmup_steps` batches.
+    """Cosine annealing from `lr` to `eta_min` over `T_max` epochs (Loshchilov & Hutter 2017), after a
+    linear warm-up over the first `warmup_steps` batches, if any.
     """
     require(T_max >= 1, "T_max", T_max, "at least 1 epoch")
     require(eta_min >= 0, "eta_min", eta_min, "0 or more")

@@ -189,7 +189,7 @@ class TestOpenRun:
     def test_a_foreign_target_is_not_built(self, run_copy, tmp_path):
         target = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "touched")}
         config = torch.load(run_copy / "checkpoints" / files.BEST, weights_only=True)["config"]
-        with pytest.raises(UserError, match="vae_best.pth names data._target_=pathlib.Path.touch"):
+        with pytest.raises(UserError, match="vae_best.pth names _target_=pathlib.Path.touch"):
             explore.open_run(tampered(run_copy, config=config | {"data": target}))
 
     def test_another_corpus_is_refused(self, run_copy):
