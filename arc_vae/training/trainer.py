@@ -1,6 +1,8 @@
 """The training loop: epochs of steps, a validation after each, and what is kept of them."""
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -72,6 +74,9 @@ class Trainer:
         self.batch_size = batch_size
         self.gradient_clip = gradient_clip
         self.device = resolve_device(device)
+        if compile and self.device.type == "cpu":
+            compiler = os.environ.get("CXX", "g++")
+            require(shutil.which(compiler) is not None, "compile", compile, f"false, or install {compiler} first")
         self.precision = precision
         self.compile = compile
         self.checkpoint_every = checkpoint_every

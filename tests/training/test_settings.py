@@ -1,10 +1,14 @@
 """Precision, compilation and devices change the speed, not the objective."""
 
+import shutil
+
 import pytest
 import torch
 
+from arc_vae.errors import InvalidValue
 from arc_vae.models import BetaVAE
 from arc_vae.objective import BetaVAELoss
+from arc_vae.training import Trainer
 from arc_vae.training.batches import Batches
 from arc_vae.training.early_stopping import EarlyStopping
 from arc_vae.training.learner import Learner
@@ -33,10 +37,17 @@ def test_bfloat16_follows_float32():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++, which is not installed")
 def test_compiled_follows_eager():
     # The compiled noise then comes from the eager generator, so that the curves can be compared.
     with torch._inductor.config.patch(fallback_random=True):
         assert losses(compile=True, steps=4) == pytest.approx(losses(steps=4), rel=1e-3)
+
+
+def test_compilation_without_a_compiler_is_refused(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(InvalidValue, match="compile=True: must be false, or install no-such-compiler first"):
+        Trainer(device="cpu", compile=True)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
