@@ -9,12 +9,12 @@ from omegaconf import DictConfig
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.experiment import Experiment, assemble, check_sizes, complete, plain, resumption
 from arc_vae.judging import closing_words, judge, refuse_other_corpus
-from arc_vae.reporting.epoch_pictures import EpochPictures
 from arc_vae.reporting.record import RunRecord
 from arc_vae.reporting.report import write_report
 from arc_vae.run_directory import RunDirectory
 from arc_vae.training import checkpoints as files
 from arc_vae.training.checkpoints import Checkpoints
+from arc_vae.training.epoch_pictures import EpochPictures
 from arc_vae.training.learner import Learner
 
 logger = logging.getLogger(__name__)
