@@ -201,3 +201,21 @@ def test_disabled_never_imports_wandb(tmp_path):
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(InvalidValue, match=next(iter(wrong))):
         WandbRun(**wrong)
+
+
+def test_a_real_runs_offline_record_holds_all_of_it(tiny_run):
+    """The specification's metrics, images and artifacts, as the command itself logged them."""
+    records = record_of(tiny_run)
+    rows = history_of(records)
+    assert sum("train/loss_total" in row for row in rows) == 48
+    seen = {name for row in rows for name in row}
+    seeds = ("loss_total", "loss_reconstruction", "loss_kl", "beta", "pixel_accuracy", "active_dims")
+    assert seen >= {f"train/{name}" for name in seeds} | {"val/loss_total", "val/pixel_accuracy", "val/kl_per_dim"}
+    histogram = next(row["val/kl_per_dim"] for row in rows if "val/kl_per_dim" in row)
+    assert histogram["_type"] == "histogram"
+    assert seen >= {"reconstructions", "samples", "latent_space_pca", "latent_space_tsne"}
+    artifacts = {record.artifact.name for record in records if record.WhichOneof("record_type") == "artifact"}
+    assert artifacts == {"vae", "encoder", "decoder", "vae_best", "metrics"}
+    run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
+    assert run.project == "arc-controllable-generation" and run.display_name == f"beta-vae-d10-b2.0-run-{run.run_id}"
+    assert set(run.tags) == {"experiment-0.2", "beta-vae", "encoder-training"}
