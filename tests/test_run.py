@@ -233,9 +233,12 @@ def test_users_own_corpus(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_gives_each_job_its_own_directory_and_run_id(tmp_path):
-    run_command("train", "-m", *TINY, "training.max_epochs=1", "wandb.mode=disabled", "seed=1,2", cwd=tmp_path)
+def test_a_fallback_sweep_gives_each_job_its_own_directory_and_run_id(tmp_path):
+    """The command that a failed verdict prints."""
+    sweep = ("-m", "fallback=low_accuracy", *TINY, "training.max_epochs=1", "wandb.mode=disabled")
+    run_command("train", *sweep, cwd=tmp_path)
     jobs = sorted(tmp_path.glob("multirun_sweeps/*/*_tiny/*/metrics.json"))
-    assert [job.parent.name for job in jobs] == ["0", "1"]
+    assert [job.parent.name for job in jobs] == ["0", "1", "2"]
     states = [torch.load(job.parent / "checkpoints" / "last.pth", weights_only=True) for job in jobs]
-    assert [state["config"]["seed"] for state in states] == [1, 2] and states[0]["run_id"] != states[1]["run_id"]
+    assert [state["config"]["model"]["latent_dim"] for state in states] == [12, 14, 16]
+    assert len({state["run_id"] for state in states}) == 3
