@@ -93,6 +93,7 @@ def explain(error: Exception) -> str:
     return " ".join(text.split()) + cause
 
 
+@cache
 def known_targets() -> frozenset[str]:
     """Every `_target_` that `conf/` states: what a configuration read from a file may name."""
     targets = (OmegaConf.load(file).get("_target_") for file in conf_dir().rglob("*.yaml"))

@@ -23,12 +23,11 @@ SEED = 0
 class Evaluation:
     """The measured values, and what pictures are drawn from.
 
-    mu: posterior means of the test grids (N, d); samples: (S, 16, 16) uint8; paths: (P, 11, 16, 16) uint8.
+    mu: posterior means of the test grids (N, d); paths: (P, 11, 16, 16) uint8.
     """
 
     metrics: dict
     mu: np.ndarray
-    samples: np.ndarray
     paths: np.ndarray
 
 
@@ -44,7 +43,6 @@ def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.d
     generator = torch.Generator().manual_seed(SEED)
     z = torch.randn(NUM_SAMPLES, model.latent_dim, generator=generator).to(device)
     samples = decode_grids(model.decoder, z).cpu().numpy()
-    mu = result.mu.cpu().numpy()
     paths = _decode_paths(model, result.mu, generator)
     yardstick = ValidityYardstick(corpus.train, corpus.val)
     metrics = {
@@ -58,7 +56,7 @@ def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.d
         "interpolation_validity": interpolation_validity(paths, yardstick.valid),
         "interpolation_smoothness": interpolation_smoothness(paths),
     }
-    return Evaluation({**metrics, **criteria.judge(metrics)}, mu, samples, paths)
+    return Evaluation({**metrics, **criteria.judge(metrics)}, result.mu.cpu().numpy(), paths)
 
 
 def _decode_paths(model: BetaVAE, mu: torch.Tensor, generator: torch.Generator) -> np.ndarray:

@@ -2,16 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from arc_vae.grids import CELLS, SIZE, symmetry_table
-
-
-def to_device(grids: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 grids (N, 16, 16) as a tensor on the device."""
-    return torch.from_numpy(grids).to(device)
 
 
 class Augmentation:

@@ -5,13 +5,12 @@ from pathlib import Path
 import torch
 
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.evaluation.reconstruction import decode_grids, reconstruct
-from arc_vae.reporting.pictures import draw_reconstructions, draw_samples
+from arc_vae.evaluation.reconstruction import decode_grids
+from arc_vae.reporting.pictures import SAMPLES_SHOWN, draw_samples, visualize_reconstructions
 from arc_vae.reporting.record import RunRecord
 from arc_vae.training.learner import Learner
 
 NUM_PAIRS = 16
-NUM_SAMPLES = 64
 
 
 class EpochPictures:
@@ -24,15 +23,13 @@ class EpochPictures:
         self.grids = torch.from_numpy(corpus.val[:NUM_PAIRS]).to(device)
         # A generator of its own: drawing pictures leaves training's random numbers as they were.
         generator = torch.Generator().manual_seed(0)
-        self.z = torch.randn(NUM_SAMPLES, learner.model.latent_dim, generator=generator).to(device)
+        self.z = torch.randn(SAMPLES_SHOWN, learner.model.latent_dim, generator=generator).to(device)
 
     def __call__(self, epoch: int) -> None:
         model = self.learner.model
         self.directory.mkdir(exist_ok=True)
         reconstructions = self.directory / f"reconstructions_epoch_{epoch}.png"
-        draw_reconstructions(
-            self.grids.cpu().numpy(), reconstruct(model, self.grids).predicted.cpu().numpy(), reconstructions
-        )
+        visualize_reconstructions(model, [self.grids], len(self.grids), reconstructions)
         samples = self.directory / f"samples_epoch_{epoch}.png"
         draw_samples(decode_grids(model.decoder, self.z).cpu().numpy(), samples)
         self.record.image("reconstructions", reconstructions, self.learner.step)

@@ -9,6 +9,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from arc_vae.training.early_stopping import EarlyStopping
 
+# The checkpoint's keys for what the last epoch measured.
+MEASURED = {
+    "train_loss": "train/loss_total",
+    "val_loss": "val/loss_total",
+    "pixel_accuracy": "val/pixel_accuracy",
+}
+
 
 @dataclass
 class Learner:
@@ -47,9 +54,7 @@ class Learner:
             "model_state_dict": self.model.state_dict(),
             "optimizer_state_dict": self.optimizer.state_dict(),
             "scheduler_state_dict": self.scheduler.state_dict(),
-            "train_loss": self.last_metrics.get("train/loss_total"),
-            "val_loss": self.last_metrics.get("val/loss_total"),
-            "pixel_accuracy": self.last_metrics.get("val/pixel_accuracy"),
+            **{key: self.last_metrics.get(metric) for key, metric in MEASURED.items()},
             "config": self.config,
             "step": self.step,
             "seconds": self.seconds,
@@ -66,6 +71,7 @@ class Learner:
         self.scheduler.load_state_dict(state["scheduler_state_dict"])
         self.early_stopping.load_state_dict(state["early_stopping"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.last_metrics = {metric: state[key] for key, metric in MEASURED.items()}
         set_rng_state(state["rng"])
 
 

@@ -17,7 +17,7 @@ from arc_vae.evaluation.reconstruction import validate
 from arc_vae.objective.beta_schedule import BetaSchedule
 from arc_vae.objective.loss import BetaVAELoss
 from arc_vae.reporting.record import RunRecord
-from arc_vae.training.batches import Batches, to_device
+from arc_vae.training.batches import Batches
 from arc_vae.training.checkpoints import Checkpoints
 from arc_vae.training.learner import Learner
 from arc_vae.training.step import StepRecords, TrainingStep
@@ -100,8 +100,8 @@ class Trainer:
         Raises:
             NonFiniteLoss: names the step and the term; the checkpoints are those of the epoch before.
         """
-        batches = Batches(to_device(corpus.train, self.device), self.batch_size, augment)
-        val_grids = to_device(corpus.val, self.device)
+        batches = Batches(torch.from_numpy(corpus.train).to(self.device), self.batch_size, augment)
+        val_grids = torch.from_numpy(corpus.val).to(self.device)
         step = TrainingStep(learner, loss, self.gradient_clip, self.precision, self.compile)
         total = self.max_epochs * len(batches)
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.

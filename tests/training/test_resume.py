@@ -110,4 +110,9 @@ def test_early_stopping_ends_the_run_and_its_state_resumes(tmp_path):
     assert (stopped.epoch, stopped.early_stopping.best_epoch) == (2, 1)
     resumed = learner(patience=1, monitor="val/perfect_rate", mode="max")
     resumed.load_state_dict(torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True))
+    final = torch.load(tmp_path / "checkpoints" / files.FINAL, weights_only=True)
     assert train(tmp_path, resumed).epoch == 2
+    # Nothing was left to train, and the final checkpoint still says what the last epoch measured.
+    again = torch.load(tmp_path / "checkpoints" / files.FINAL, weights_only=True)
+    for key in ("train_loss", "val_loss", "pixel_accuracy"):
+        assert again[key] == final[key] is not None, key
