@@ -12,7 +12,9 @@ def main(cfg: DictConfig) -> None:
     from arc_vae.judging import closing_words, judge
     from arc_vae.reporting.report import write_report
     from arc_vae.run_directory import RunDirectory
+    from arc_vae.training.hardware import use_machine_well
 
+    use_machine_well()
     directory = RunDirectory(str(cfg.run))
     experiment = reassemble(directory, cfg.device)
     metrics = judge(directory, experiment, experiment.source.load())

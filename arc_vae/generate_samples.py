@@ -40,7 +40,7 @@ def main(cfg: DictConfig) -> None:
     from arc_vae.files import write_whole
     from arc_vae.reporting.pictures import draw_samples
     from arc_vae.training.checkpoints import load_part
-    from arc_vae.training.trainer import resolve_device
+    from arc_vae.training.hardware import resolve_device
 
     require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
     require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")

@@ -15,6 +15,7 @@ from arc_vae.run_directory import RunDirectory
 from arc_vae.training import checkpoints as files
 from arc_vae.training.checkpoints import Checkpoints
 from arc_vae.training.epoch_pictures import EpochPictures
+from arc_vae.training.hardware import use_machine_well
 from arc_vae.training.learner import Learner
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def run(cfg: DictConfig, output_dir: str | Path) -> None:
 
 def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
     """The run's steps in order; returns metrics.json."""
+    use_machine_well()
     config = plain(cfg)
     experiment = assemble(cfg)
     check_sizes(experiment)
@@ -101,13 +103,28 @@ def make_learner(experiment: Experiment, corpus: Corpus, config: dict) -> Learne
     steps_per_epoch = len(corpus.train) // experiment.trainer.batch_size
     optimizer, scheduler = complete(experiment, steps_per_epoch)
     return Learner(
-        model, optimizer, scheduler, experiment.early_stopping, config, corpus.sha256, run_id=config["run_id"]
+        model,
+        optimizer,
+        scheduler,
+        experiment.early_stopping,
+        config,
+        corpus.sha256,
+        run_id=config["run_id"],
+        precision=experiment.trainer.precision,
     )
 
 
 def resume(learner: Learner, state: dict, directory: RunDirectory) -> None:
     """Put the learner where the checkpoint left off."""
     refuse_other_corpus(learner.corpus_sha256, state, directory.checkpoints / files.LAST)
+    if state["precision"] != learner.precision:
+        logger.warning(
+            "%s was trained in %s so far, this machine goes on in %s (training.precision=auto): the weights will "
+            "not be those of an uninterrupted run",
+            directory.path,
+            state["precision"],
+            learner.precision,
+        )
     learner.load_state_dict(state)
     learner.run_id = state["run_id"]
     logger.info("resuming %s after epoch %d", directory.path, learner.epoch)

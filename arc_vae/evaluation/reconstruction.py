@@ -7,6 +7,7 @@ from torch import Tensor
 
 from arc_vae.evaluation.metrics import active_dims, reconstruction_accuracies
 from arc_vae.models import BetaVAE, reparameterize
+from arc_vae.models.decoder import most_likely_colors
 from arc_vae.objective.loss import BetaVAELoss, kl_divergence, reconstruction_nats
 
 BATCH = 1000
@@ -33,7 +34,7 @@ class Reconstruction:
 @torch.no_grad()
 def decode_grids(decoder: torch.nn.Module, z: Tensor) -> Tensor:
     """z (N, d) → the most likely colour of each cell, uint8 (N, 16, 16)."""
-    return torch.cat([decoder(part).argmax(dim=1).to(torch.uint8) for part in z.split(BATCH)])
+    return torch.cat([most_likely_colors(decoder(part)) for part in z.split(BATCH)])
 
 
 @torch.no_grad()

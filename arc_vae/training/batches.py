@@ -18,16 +18,20 @@ class Augmentation:
     def __init__(self, device: torch.device):
         self.table = torch.from_numpy(symmetry_table()).to(device)
 
-    def __call__(self, grids: Tensor) -> Tensor:
-        """Integer grids (B, 16, 16) → the same grids, each turned or mirrored at random."""
-        choice = torch.randint(len(self.table), (len(grids),), device=grids.device)
-        return grids.reshape(-1, CELLS).gather(1, self.table[choice]).view(-1, SIZE, SIZE)
+    def draw(self, count: int) -> Tensor:
+        """A symmetry for each of `count` grids, (count,)."""
+        return torch.randint(len(self.table), (count,), device=self.table.device)
+
+    def apply(self, grids: Tensor, symmetry: Tensor) -> Tensor:
+        """Integer grids (B, 16, 16) → the same grids, each turned or mirrored by its `symmetry` (B,)."""
+        return grids.reshape(-1, CELLS).gather(1, self.table[symmetry]).view(-1, SIZE, SIZE)
 
 
 class Batches:
     """One epoch a call: each grid at most once, in random order from torch's global generator.
 
     The rest that fills no batch is left out; with a new order each epoch no grid is left out for long.
+    An epoch's order and symmetries are all drawn when it begins.
     """
 
     def __init__(self, grids: Tensor, batch_size: int, augment: bool):
@@ -39,7 +43,10 @@ class Batches:
         return len(self.grids) // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
-        order = torch.randperm(len(self.grids), device=self.grids.device)
-        for i in range(len(self)):
-            batch = self.grids[order[i * self.batch_size : (i + 1) * self.batch_size]]
-            yield self.augmentation(batch) if self.augmentation else batch
+        used = len(self) * self.batch_size
+        order = torch.randperm(len(self.grids), device=self.grids.device)[:used]
+        symmetry = self.augmentation.draw(used) if self.augmentation else None
+        for first in range(0, used, self.batch_size):
+            batch = slice(first, first + self.batch_size)
+            grids = self.grids.index_select(0, order[batch])
+            yield self.augmentation.apply(grids, symmetry[batch]) if self.augmentation else grids

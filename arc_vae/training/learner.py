@@ -22,7 +22,8 @@ class Learner:
     """Model, optimizer, scheduler, early stopping and how far they have come.
 
     `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
-    checkpoint to its corpus and its W&B run. `seconds` is the time spent in epochs, over all resumptions.
+    checkpoint to its corpus and its W&B run; `precision` is the one trained at. `seconds` is the time spent
+    in epochs, over all resumptions.
     """
 
     model: nn.Module
@@ -32,6 +33,7 @@ class Learner:
     config: dict
     corpus_sha256: str
     run_id: str
+    precision: str
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -62,6 +64,7 @@ class Learner:
             "rng": rng_state(),
             "corpus_sha256": self.corpus_sha256,
             "run_id": self.run_id,
+            "precision": self.precision,
         }
 
     def load_state_dict(self, state: dict) -> None:

@@ -1,15 +1,16 @@
 """One optimizer step, and the records of many."""
 
 import math
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from arc_vae.errors import UserError
 from arc_vae.evaluation.metrics import active_dims, object_accuracy, pixel_accuracy
+from arc_vae.models.decoder import most_likely_colors
 from arc_vae.objective.loss import BetaVAELoss, LossTerms
 from arc_vae.reporting.record import RunRecord
+from arc_vae.training.hardware import autocast
 from arc_vae.training.learner import Learner
 
 # What a step measures, in the order of its tensor.
@@ -43,26 +44,33 @@ class TrainingStep:
         self.learner = learner
         self.loss = loss
         self.gradient_clip = math.inf if gradient_clip is None else gradient_clip
-        self.bfloat16 = precision == "bfloat16"
-        self.objective = torch.compile(self._objective) if compile else self._objective
+        self.precision = precision
+        self.objective = self._objective
+        on_gpu = next(learner.model.parameters()).is_cuda
+        # Replayed as a CUDA graph: launching this many small kernels takes longer than computing them.
+        self.replays = compile and on_gpu
+        if compile:
+            self.objective = torch.compile(self._objective, mode="reduce-overhead" if on_gpu else "default")
 
     def _objective(self, batch: Tensor, beta: Tensor) -> tuple[LossTerms, Tensor]:
-        with torch.autocast(batch.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+        with autocast(batch.device, self.precision):
             output = self.learner.model(batch)
         return self.loss(output.logits, batch, output.mu, output.logvar, beta), output.logits
 
     def __call__(self, batch: Tensor, beta: Tensor) -> Tensor:
         """Train on integer grids (B, 16, 16) at β (scalar); returns STEP_METRICS as one float tensor."""
         learner = self.learner
-        terms, logits = self.objective(batch, beta)
         learner.optimizer.zero_grad(set_to_none=True)
+        if self.replays:
+            torch.compiler.cudagraph_mark_step_begin()
+        terms, logits = self.objective(batch, beta)
         terms.total.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), self.gradient_clip)
         learner.optimizer.step()
         learner.scheduler.step()
         learner.step += 1
         with torch.no_grad():
-            predicted = logits.argmax(dim=1)
+            predicted = most_likely_colors(logits)
             accuracies = (pixel_accuracy(predicted, batch), object_accuracy(predicted, batch))
             active = active_dims(terms.kl_per_dim).float()
             return torch.stack([*(term.detach() for term in terms[:5]), *accuracies, active, grad_norm])

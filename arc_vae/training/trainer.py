@@ -19,6 +19,7 @@ from arc_vae.objective.loss import BetaVAELoss
 from arc_vae.reporting.record import RunRecord
 from arc_vae.training.batches import Batches
 from arc_vae.training.checkpoints import Checkpoints
+from arc_vae.training.hardware import autocast, resolve_compile, resolve_device, resolve_precision
 from arc_vae.training.learner import Learner
 from arc_vae.training.step import StepRecords, TrainingStep
 
@@ -31,14 +32,6 @@ EPOCH_LINE = (
 )
 
 
-def resolve_device(device: str) -> torch.device:
-    """The device of that name; "auto" is the GPU where there is one."""
-    available = torch.cuda.is_available()
-    require(device in ("auto", "cpu", "cuda"), "device", device, "auto, cpu or cuda")
-    require(device != "cuda" or available, "device", device, "auto or cpu on this machine: torch sees no GPU")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")
-
-
 class Trainer:
     """How long, in what portions, on what and in which precision to train.
 
@@ -47,8 +40,9 @@ class Trainer:
         batch_size: grids a step.
         gradient_clip: largest norm of the gradient; None clips nothing.
         device: auto, cpu or cuda.
-        precision: float32, or bfloat16 autocast of the model (weights and losses stay float32).
-        compile: whether torch.compile fuses the forward pass and the objective.
+        precision: float32, or bfloat16 autocast of the model (weights and losses stay float32); auto is bfloat16
+            where the device has instructions for it.
+        compile: whether torch.compile fuses the forward pass and the objective; auto does on a GPU in long runs.
         checkpoint_every: epochs between two numbered checkpoints.
         image_every: epochs between two sets of pictures.
     """
@@ -59,25 +53,25 @@ class Trainer:
         batch_size: int = 128,
         gradient_clip: float | None = 1.0,
         device: Literal["auto", "cpu", "cuda"] = "auto",
-        precision: Literal["float32", "bfloat16"] = "float32",
-        compile: bool = False,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        compile: bool | Literal["auto"] = "auto",
         checkpoint_every: int = 10,
         image_every: int = 5,
     ):
         require(max_epochs >= 1, "max_epochs", max_epochs, "at least 1")
         require(batch_size >= 1, "batch_size", batch_size, "at least 1")
         require(gradient_clip is None or gradient_clip > 0, "gradient_clip", gradient_clip, "above 0, or null for none")
-        require(precision in ("float32", "bfloat16"), "precision", precision, "float32 or bfloat16")
+        require(compile in (True, False, "auto"), "compile", compile, "auto, true or false")
         require(checkpoint_every >= 1, "checkpoint_every", checkpoint_every, "at least 1 epoch")
         require(image_every >= 1, "image_every", image_every, "at least 1 epoch")
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.gradient_clip = gradient_clip
         self.device = resolve_device(device)
-        if compile and self.device.type == "cpu":
+        if compile is True and self.device.type == "cpu":
             compiler = os.environ.get("CXX", "g++")
             require(shutil.which(compiler) is not None, "compile", compile, f"false, or install {compiler} first")
-        self.precision = precision
+        self.precision = resolve_precision(precision, self.device)
         self.compile = compile
         self.checkpoint_every = checkpoint_every
         self.image_every = image_every
@@ -102,15 +96,18 @@ class Trainer:
         """
         batches = Batches(torch.from_numpy(corpus.train).to(self.device), self.batch_size, augment)
         val_grids = torch.from_numpy(corpus.val).to(self.device)
-        step = TrainingStep(learner, loss, self.gradient_clip, self.precision, self.compile)
         total = self.max_epochs * len(batches)
+        compile = resolve_compile(self.compile, self.device, total)
+        step = TrainingStep(learner, loss, self.gradient_clip, self.precision, compile)
+        logger.info("device %s, precision %s, %s", self.device, self.precision, "compiled" if compile else "eager")
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
         bar = tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True)
         with bar as progress, logging_redirect_tqdm():
             while not self._over(learner):
                 started = time.perf_counter()
                 train_loss = self._train_epoch(learner.epoch + 1, step, beta_schedule, batches, record, progress)
-                metrics = validate(learner.model, loss, beta_schedule.final_beta, val_grids)
+                with autocast(self.device, self.precision):
+                    metrics = validate(learner.model, loss, beta_schedule.final_beta, val_grids)
                 learner.finish_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
                 self._keep(learner, metrics, record, checkpoints, draw)
         checkpoints.save_final(learner.state_dict())

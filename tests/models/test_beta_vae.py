@@ -3,6 +3,7 @@ import torch
 
 from arc_vae.errors import InvalidValue
 from arc_vae.models import BetaVAE, Encoder, reparameterize
+from arc_vae.models.decoder import TransposedConvolution, most_likely_colors
 from arc_vae.models.encoder import MIN_SIGMA, one_hot
 
 GRIDS = torch.randint(10, (3, 16, 16), dtype=torch.uint8)
@@ -42,6 +43,33 @@ def test_one_hot_marks_each_cells_colour():
     assert hot.shape == (3, 10, 16, 16) and hot.dtype == torch.float32
     assert torch.equal(hot.argmax(dim=1).to(torch.uint8), GRIDS)
     assert torch.equal(hot.sum(dim=1), torch.ones(3, 16, 16))
+    assert hot.is_contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(one_hot(GRIDS), hot.bfloat16())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_most_likely_colors_are_the_argmax_and_the_lowest_of_equals(dtype, layout):
+    # Few different values, so that most cells have several colours of the highest.
+    logits = torch.randint(-3, 3, (5, 10, 16, 16)).to(dtype).contiguous(memory_format=layout)
+    colors = most_likely_colors(logits)
+    assert colors.dtype == torch.uint8
+    assert (colors == logits.float().numpy().argmax(axis=1)).all()
+
+
+def test_the_transposed_convolution_computes_what_torchs_does():
+    torch.manual_seed(0)
+    ours = TransposedConvolution(8, 4, kernel_size=4, stride=2, padding=1)
+    theirs = torch.nn.ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=1)
+    theirs.load_state_dict(ours.state_dict())
+    x, weights = torch.randn(3, 8, 4, 4), torch.randn(3, 4, 8, 8)
+    for layer in (ours, theirs):
+        (layer(x) * weights).sum().backward()
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+    assert all(
+        torch.allclose(a.grad, b.grad, atol=1e-4) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)
+    )
 
 
 def test_logvar_is_twice_the_log_of_softplus_sigma():

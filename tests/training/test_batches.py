@@ -28,7 +28,8 @@ def test_the_table_holds_the_eight_symmetries_and_only_them():
 def test_augmentation_draws_all_eight_uniformly_and_only_them():
     torch.manual_seed(0)
     grids = torch.from_numpy(ASYMMETRIC).expand(8000, 16, 16)
-    augmented = Augmentation(torch.device("cpu"))(grids).numpy()
+    augmentation = Augmentation(torch.device("cpu"))
+    augmented = augmentation.apply(grids, augmentation.draw(8000)).numpy()
     images, counts = np.unique(augmented.reshape(8000, -1), axis=0, return_counts=True)
     assert {image.tobytes() for image in images} == eight_by_numpy()
     assert np.abs(counts - 1000).max() < 5 * np.sqrt(8000 * (1 / 8) * (7 / 8))

@@ -30,7 +30,9 @@ def learner(seed: int = 0, **early_stopping) -> Learner:
     model = BetaVAE(latent_dim=3, encoder_channels=(10, 8, 8), decoder_channels=(8, 8, 10), hidden_dim=16)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     scheduler = cosine(optimizer, steps_per_epoch=4, T_max=EPOCHS, warmup_steps=3)
-    return Learner(model, optimizer, scheduler, EarlyStopping(**early_stopping), {}, "sha", run_id="id")
+    return Learner(
+        model, optimizer, scheduler, EarlyStopping(**early_stopping), {}, "sha", run_id="id", precision="float32"
+    )
 
 
 class Interrupted(Exception):

@@ -16,19 +16,25 @@ from arc_vae.training.lr_schedule import cosine
 from arc_vae.training.step import STEP_METRICS, TrainingStep
 
 
-def losses(precision: str = "float32", compile: bool = False, device: str = "cpu", steps: int = 10) -> list[float]:
-    """The objective over a few steps on fixed grids, from fixed weights."""
+def losses(
+    precision: str = "float32", compile: bool = False, device: str = "cpu", steps: int = 10, watched: str = "default"
+) -> list[float]:
+    """The objective over a few steps on fixed grids, from fixed weights; `watched` is CUDA's mode for synchronising."""
     torch.manual_seed(0)
     model = BetaVAE().to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    learner = Learner(
-        model, optimizer, cosine(optimizer, steps, warmup_steps=0), EarlyStopping(), {}, "sha", run_id="id"
-    )
+    scheduler = cosine(optimizer, steps, warmup_steps=0)
+    learner = Learner(model, optimizer, scheduler, EarlyStopping(), {}, "sha", run_id="id", precision=precision)
     grids = (torch.randint(10, (64, 16, 16)) * (torch.rand(64, 16, 16) < 0.07)).to(torch.uint8).to(device)
     step = TrainingStep(learner, BetaVAELoss(), 1.0, precision, compile)
     beta = torch.tensor(1.0, device=device)
     batches = [next(iter(Batches(grids, 32, augment=True))) for _ in range(steps)]
-    return [step(batch, beta)[STEP_METRICS.index("train/loss_total")].item() for batch in batches]
+    if device == "cuda":
+        torch.cuda.set_sync_debug_mode(watched)
+    records = [step(batch, beta) for batch in batches]
+    if device == "cuda":
+        torch.cuda.set_sync_debug_mode("default")
+    return torch.stack(records)[:, STEP_METRICS.index("train/loss_total")].tolist()
 
 
 def test_bfloat16_follows_float32():
@@ -56,3 +62,16 @@ def test_the_gpu_follows_the_cpu(precision):
     # Noise and augmentation come from the device's own generator: the curves agree in level, not in digits.
     assert losses(precision, device="cuda")[0] == pytest.approx(losses(precision)[0], rel=0.02)
     assert losses(precision, device="cuda", steps=30)[-1] < 0.9 * losses(precision, device="cuda", steps=30)[0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_replayed_graph_follows_the_eager_gpu(precision):
+    with torch._inductor.config.patch(fallback_random=True):
+        replayed = losses(precision, compile=True, device="cuda", steps=30)
+    assert replayed == pytest.approx(losses(precision, device="cuda", steps=30), rel=0.02)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
+def test_no_step_waits_for_the_gpu():
+    losses(device="cuda", steps=3, watched="error")
