@@ -42,19 +42,20 @@ def reconstruction_accuracies(predicted: Tensor, grids: Tensor) -> dict[str, flo
     Args:
         predicted: integers (N, 16, 16). grids: the truth, same shape.
     """
-    truth = grids.long().flatten()
-    right = (predicted == grids).flatten()
-    total_of = torch.bincount(truth, minlength=NUM_COLORS)
-    right_of = torch.bincount(truth, weights=right.double(), minlength=NUM_COLORS)
+    right = predicted == grids
+    counts = torch.bincount((grids + NUM_COLORS * right.to(grids.dtype)).flatten(), minlength=2 * NUM_COLORS)
+    wrong_of, right_of = counts.view(2, NUM_COLORS)  # cells of each colour
+    total_of = wrong_of + right_of
     present = total_of > 0
-    cells = len(truth)
+    objects = torch.arange(NUM_COLORS, device=counts.device) != BACKGROUND
+    cells = grids.numel()
     return {
         # Quotients of whole numbers, so that an all-background answer equals its baseline and does not beat it.
-        "pixel_accuracy": int(right.sum()) / cells,
+        "pixel_accuracy": int(right_of.sum()) / cells,
         "baseline_accuracy": int(total_of.max()) / cells,
-        "object_accuracy": object_accuracy(predicted, grids).item(),
-        "balanced_accuracy": (right_of[present] / total_of[present]).mean().item(),
-        "perfect_rate": (predicted == grids).flatten(1).all(dim=1).double().mean().item(),
+        "object_accuracy": int(right_of[objects].sum()) / max(int(total_of[objects].sum()), 1),
+        "balanced_accuracy": (right_of[present] / total_of[present].double()).mean().item(),
+        "perfect_rate": int(right.flatten(1).all(dim=1).sum()) / len(grids),
     }
 
 

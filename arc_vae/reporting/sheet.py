@@ -20,6 +20,7 @@ GAP = 14
 MARGIN = 24
 HEADER = 44
 DPI = 100
+STRIP = 128  # pixel rows
 
 INK = "#222222"
 MUTED = "#666666"
@@ -64,7 +65,10 @@ class Sheet:
         height, width = self.canvas.shape[:2]
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         FigureCanvasAgg(figure)
-        figure.figimage(self.canvas)
+        # In strips: matplotlib makes float64 copies of a picture, 120 MB of a large sheet's.
+        for top in range(0, height, STRIP):
+            strip = self.canvas[top : top + STRIP]
+            figure.figimage(strip, yo=height - top - len(strip))
         for x, y, text, style in self.texts:
             figure.text(x / width, 1 - y / height, text, **style)
         return figure
