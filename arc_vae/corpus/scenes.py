@@ -4,7 +4,7 @@ Every number is fixed by (seed, split, index): a larger corpus of the same seed 
 each split of a smaller one and never moves a grid from one split to another.
 """
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,8 @@ from arc_vae.grids import NUM_COLORS, SIZE
 GENERATOR_VERSION = 1
 MAX_OBJECTS = 4
 PLACING_TRIES = 50
-BLOCK = 4096  # grids drawn at once: 10 MB of work space
+BLOCK = 4096  # grids drawn at once: 10 MB of work space a thread
+THREADS = 2  # more wait for the interpreter
 
 KINDS = ("blob", "rectangle", "line", "pattern")
 _DRAW = (draw_blobs, RECTANGLES.draw, LINES.draw, PATTERNS.draw)
@@ -91,12 +92,16 @@ def _move(rows: np.ndarray, top: np.ndarray, left: np.ndarray) -> np.ndarray:
 def generate(split: str, count: int, seed: int) -> np.ndarray:
     """The first `count` grids of a split, uint8 (count, 16, 16)."""
     grids = np.empty((count, SIZE, SIZE), dtype=np.uint8)
-    for start, scenes in scene_blocks(split, count, seed):
-        grids[start : start + BLOCK] = scenes.paint()[: count - start]
+
+    def paint(start: int) -> None:
+        grids[start : start + BLOCK] = scene_block(split, start // BLOCK, seed).paint()[: count - start]
+
+    # Threads, since NumPy lets go of the interpreter while it computes; blocks are drawn independently.
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(paint, range(0, count, BLOCK)))
     return grids
 
 
-def scene_blocks(split: str, count: int, seed: int) -> Iterator[tuple[int, Scenes]]:
-    """(index of the first scene, `BLOCK` scenes), until `count` scenes are covered."""
-    for start in range(0, count, BLOCK):
-        yield start, draw_scenes(BLOCK, RawRandom("atomic", GENERATOR_VERSION, seed, split, start // BLOCK))
+def scene_block(split: str, block: int, seed: int) -> Scenes:
+    """The `BLOCK` scenes of a split's block of that number."""
+    return draw_scenes(BLOCK, RawRandom("atomic", GENERATOR_VERSION, seed, split, block))

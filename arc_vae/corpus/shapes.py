@@ -24,6 +24,9 @@ _TORUS_NEIGHBOURS = np.array(
 )  # (256, 4)
 _GROWTH_WEIGHT = np.array([0, 1, 3, 3, 3], dtype=np.uint8)  # by the number of neighbours in the blob
 
+# Times a word of eight bytes: its byte k then holds the sum of bytes 0 to k (little-endian, as all that torch runs on).
+_PREFIX_SUMS = np.uint64(0x0101010101010101)
+
 
 class Shapes(NamedTuple):
     """n shapes: row masks uint16 (n, 16), and the height and width of each, int64 (n,)."""
@@ -73,21 +76,35 @@ def draw_blobs(count: int, random: RawRandom) -> Shapes:
     It grows on a 16×16 torus, where 15 connected cells can never meet themselves.
     """
     sizes = 2 + random.below(MAX_CELLS - 1, count)
-    blob = np.zeros((count, CELLS), dtype=bool)
-    touching = np.zeros((count, CELLS), dtype=np.uint8)
-    weight = np.zeros((count, CELLS), dtype=np.uint8)
-    weight[:, 0] = 1
+    # Flat, so that one index names a grid's cell.
+    blob = np.zeros(count * CELLS, dtype=bool)
+    touching = np.zeros(count * CELLS, dtype=np.uint8)
+    weight = np.zeros(count * CELLS, dtype=np.uint8)
+    weight[::CELLS] = 1
     for size in range(1, MAX_CELLS + 1):
         growing = np.flatnonzero(sizes >= size)
-        cumulative = weight[growing].cumsum(axis=1, dtype=np.uint8)  # at most 30 cells of weight 3
-        pick = random.below(cumulative[:, -1], len(growing)).astype(np.uint8)
-        cell = (cumulative > pick[:, None]).argmax(axis=1)
-        blob[growing, cell] = True
-        weight[growing, cell] = 0
-        near = (growing[:, None], _TORUS_NEIGHBOURS[cell])
+        cell = _pick(weight.reshape(count, CELLS)[growing], random)
+        first = growing * CELLS
+        blob[first + cell] = True
+        weight[first + cell] = 0
+        near = first[:, None] + _TORUS_NEIGHBOURS[cell]
         touching[near] += 1
         weight[near] = _GROWTH_WEIGHT[touching[near]] * ~blob[near]
     return _unroll(blob.reshape(count, SIZE, SIZE))
+
+
+def _pick(weight: np.ndarray, random: RawRandom) -> np.ndarray:
+    """A cell of each grid, drawn in proportion to its weight: uint8 (n, 256), at most 255 a grid → int64 (n,).
+
+    A cumulative sum over 256 cells in two levels: over 32 words of eight cells, then inside the chosen one.
+    """
+    words = weight.view(np.uint64)  # (n, 32)
+    totals = (words * _PREFIX_SUMS >> np.uint64(56)).astype(np.uint8).cumsum(axis=1, dtype=np.uint8)
+    pick = random.below(totals[:, -1], len(weight)).astype(np.uint8)
+    grid, word = np.arange(len(weight)), (totals > pick[:, None]).argmax(axis=1)
+    inside = (words[grid, word] * _PREFIX_SUMS).view(np.uint8).reshape(-1, 8)
+    left = pick - (totals[grid, word] - inside[:, -1])
+    return word * 8 + (inside > left[:, None]).argmax(axis=1)
 
 
 def _unroll(cells: np.ndarray) -> Shapes:
