@@ -59,8 +59,8 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
         resume(learner, state, directory)
     record = RunRecord(directory.path, experiment.wandb)
     name_fields = {"latent_dim": learner.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
-    experiment.wandb.start(directory.path, learner.run_id, config, name_fields)
     record.rewind(learner.step)
+    experiment.wandb.start(directory.path, learner.run_id, config, name_fields)
     exit_code = 1
     try:
         checkpoints = Checkpoints(directory.checkpoints, experiment.trainer.checkpoint_every)

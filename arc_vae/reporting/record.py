@@ -21,6 +21,9 @@ from arc_vae.reporting.wandb_run import WandbRun
 FILE_NAME = "metrics.jsonl"
 FLUSH_SECONDS = 5.0
 
+# json.dumps, given an option, would make one a call: a third of its time.
+_JSON = json.JSONEncoder(allow_nan=False)
+
 _SPELLINGS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -43,7 +46,7 @@ class RunRecord:
         now = time.time()
         plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in metrics.items()}
         self._lines.append(_encode({"step": step, "epoch": epoch, "time": round(now, 3), **plain}))
-        self._wandb.log({**plain, "epoch": epoch}, step)
+        self._wandb.log({**plain, "epoch": epoch}, step, now)
         if now - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
@@ -104,9 +107,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def _encode(record: dict[str, Any]) -> str:
     try:
-        return json.dumps(record, allow_nan=False) + "\n"
+        return _JSON.encode(record) + "\n"
     except ValueError:
-        return json.dumps({name: _spelt(value) for name, value in record.items()}, allow_nan=False) + "\n"
+        return _JSON.encode({name: _spelt(value) for name, value in record.items()}) + "\n"
 
 
 def _spelt(value: Any) -> Any:

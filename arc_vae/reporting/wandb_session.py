@@ -1,13 +1,12 @@
 """All that touches the wandb library: one open run, silent, bounded and with everything it need not do switched off.
 
-Imported only when a run starts, since importing wandb takes a second. Any method may raise; `wandb_run` guards them.
+Imported only by a started run's own thread, since importing wandb takes a second. Any method may raise or hang;
+`wandb_thread` guards them.
 """
 
 import logging
 import math
 import os
-import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +44,8 @@ class WandbSession:
         settings = wandb.Settings(
             silent=True,
             console="off",
+            # The default would go on in the previous job's run, had that been given up unfinished.
+            reinit="create_new",
             init_timeout=init_timeout,
             finish_timeout=upload_timeout,
             finish_timeout_raises=True,
@@ -57,7 +58,6 @@ class WandbSession:
             x_save_requirements=False,
         )
         self.mode = mode
-        self._folder = Path(about["dir"]) / "wandb" / "artifacts"
         try:
             # Silent before `init`: a silent wandb raises where it would otherwise ask for a key.
             wandb.setup(settings)
@@ -67,24 +67,13 @@ class WandbSession:
             _end_service()
             raise
 
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
-        self._run.log({key: _for_wandb(value) for key, value in metrics.items()}, step=step)
+    def log(self, metrics: Mapping[str, Any], step: int, timestamp: float) -> None:
+        record = {key: _for_wandb(value) for key, value in metrics.items()}
+        # By default, a record's time would be that of this call, which may come late.
+        self._run.log({**record, "_timestamp": timestamp}, step=step)
 
-    def image(self, name: str, path: Path, step: int) -> None:
-        self._run.log({name: wandb.Image(str(path))}, step=step)
-
-    def keep(self, path: Path) -> Path:
-        """Link (else copy) `path` under the run directory, so that it is uploaded as it is now, though replaced later.
-
-        wandb's own staging would copy it into the user's home directory.
-        """
-        kept = self._folder / f"{path.stem}-{time.time_ns()}{path.suffix}"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(path, kept)
-        except OSError:
-            shutil.copyfile(path, kept)
-        return kept
+    def image(self, name: str, path: Path, step: int, timestamp: float) -> None:
+        self._run.log({name: wandb.Image(str(path)), "_timestamp": timestamp}, step=step)
 
     def artifact(self, path: Path, filename: str, name: str, type: str, aliases: Sequence[str]) -> None:
         """Log the file at `path`, which must stay as it is. Online, this waits for the server's answers, unbounded."""
