@@ -7,7 +7,7 @@ import torch
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.errors import UserError
 from arc_vae.evaluation.evaluation import Evaluation, evaluate
-from arc_vae.evaluation.statistics import count_objects, dominant_color
+from arc_vae.evaluation.statistics import dominant_color
 from arc_vae.evaluation.verdict import fallback_commands, verdict_table
 from arc_vae.experiment import Experiment
 from arc_vae.files import write_json
@@ -34,7 +34,8 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
     """Evaluate the best checkpoint on the test split; write metrics.json and the closing pictures."""
     best_file = directory.checkpoints / files.BEST
     best = files.load(best_file, {"model_state_dict", "corpus_sha256", "epoch"}, "the vae_best.pth of an arc_vae run")
-    last = files.load(directory.checkpoints / files.LAST, {"epoch", "seconds"}, "the last.pth of an arc_vae run")
+    last_file, wanted = directory.checkpoints / files.LAST, {"epoch", "seconds", "precision"}
+    last = files.load(last_file, wanted, "the last.pth of an arc_vae run")
     refuse_other_corpus(corpus.sha256, best, best_file)
     device = experiment.trainer.device
     # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
@@ -49,6 +50,7 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
         "epochs": last["epoch"],
         "best_epoch": best["epoch"],
         "seconds": last["seconds"],
+        "precision": last["precision"],
         "corpus": {
             "name": corpus.name,
             "sha256": corpus.sha256,
@@ -71,7 +73,7 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
 
 def draw_closing_pictures(directory: RunDirectory, corpus: Corpus, evaluation: Evaluation) -> list[Path]:
     """PCA and t-SNE of the test embeddings, and interpolations between test grids."""
-    draw_latent_space(evaluation.mu, count_objects(corpus.test), dominant_color(corpus.test), directory.path)
+    draw_latent_space(evaluation.mu, evaluation.num_objects, dominant_color(corpus.test), directory.path)
     interpolations = directory.images / "interpolations.png"
     directory.images.mkdir(exist_ok=True)
     draw_interpolations(evaluation.paths[:NUM_PATHS], interpolations)

@@ -8,6 +8,7 @@ import torch
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.interpolation import interpolation_smoothness, interpolation_validity, straight_paths
 from arc_vae.evaluation.reconstruction import decode_grids, elbo_terms, reconstruct
+from arc_vae.evaluation.statistics import statistic, structural_statistics
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, foreground_ratio
 from arc_vae.evaluation.validity import ValidityYardstick
 from arc_vae.evaluation.verdict import Criteria
@@ -23,11 +24,13 @@ SEED = 0
 class Evaluation:
     """The measured values, and what pictures are drawn from.
 
-    mu: posterior means of the test grids (N, d); paths: (P, 11, 16, 16) uint8.
+    mu: posterior means of the test grids (N, d); num_objects: 8-connected objects in each of them, int64 (N,);
+    paths: (P, 11, 16, 16) uint8.
     """
 
     metrics: dict
     mu: np.ndarray
+    num_objects: np.ndarray
     paths: np.ndarray
 
 
@@ -44,19 +47,31 @@ def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.d
     z = torch.randn(NUM_SAMPLES, model.latent_dim, generator=generator).to(device)
     samples = decode_grids(model.decoder, z).cpu().numpy()
     paths = _decode_paths(model, result.mu, generator)
+    test = structural_statistics(corpus.test)
+    metrics = {**elbo_terms(result, grids), **_validity(corpus, test, samples, paths)}
+    num_objects = statistic(test, "objects").astype(np.int64)
+    return Evaluation({**metrics, **criteria.judge(metrics)}, result.mu.cpu().numpy(), num_objects, paths)
+
+
+def _validity(corpus: Corpus, test: np.ndarray, samples: np.ndarray, paths: np.ndarray) -> dict:
+    """What the yardstick and the two-sample test say of samples (M, 16, 16) and paths (P, 11, 16, 16), uint8.
+
+    `test` holds the structural statistics (N, F) of the test split, which the caller needs too.
+    """
     yardstick = ValidityYardstick(corpus.train, corpus.val)
-    metrics = {
-        **elbo_terms(result, grids),
-        "sample_validity": float(yardstick.valid(samples).mean()),
-        "real_validity": float(yardstick.valid(corpus.test).mean()),
+    drawn, val = structural_statistics(samples), structural_statistics(corpus.val[:NUM_SAMPLES])
+    return {
+        "sample_validity": float(yardstick.valid(drawn).mean()),
+        "real_validity": float(yardstick.valid(test).mean()),
         "sample_blank_rate": float((samples == BACKGROUND).all(axis=(1, 2)).mean()),
-        "sample_c2st": classifier_two_sample_accuracy(samples, corpus.test[:NUM_SAMPLES], seed=SEED),
-        "real_c2st": classifier_two_sample_accuracy(corpus.val[:NUM_SAMPLES], corpus.test[:NUM_SAMPLES], seed=SEED),
+        "sample_c2st": classifier_two_sample_accuracy(drawn, test[:NUM_SAMPLES], seed=SEED),
+        "real_c2st": classifier_two_sample_accuracy(val, test[:NUM_SAMPLES], seed=SEED),
         "sample_foreground_ratio": foreground_ratio(samples, corpus.test),
-        "interpolation_validity": interpolation_validity(paths, yardstick.valid),
+        "interpolation_validity": interpolation_validity(
+            paths, lambda grids: yardstick.valid(structural_statistics(grids))
+        ),
         "interpolation_smoothness": interpolation_smoothness(paths),
     }
-    return Evaluation({**metrics, **criteria.judge(metrics)}, result.mu.cpu().numpy(), paths)
 
 
 def _decode_paths(model: BetaVAE, mu: torch.Tensor, generator: torch.Generator) -> np.ndarray:

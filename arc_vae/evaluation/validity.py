@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from arc_vae.evaluation.statistics import structural_statistics
-from arc_vae.grids import BACKGROUND
+from arc_vae.evaluation.statistics import statistic, structural_statistics
 
 NUM_TREES = 300
 REJECTED_PERCENTILE = 3.0
@@ -28,18 +27,22 @@ class ValidityYardstick:
 
         self._forest = IsolationForest(n_estimators=NUM_TREES, random_state=seed)
         self._forest.fit(structural_statistics(_evenly_spaced(train, MAX_TRAIN_GRIDS)))
-        self.threshold = float(np.percentile(self.scores(_evenly_spaced(val, MAX_VAL_GRIDS)), REJECTED_PERCENTILE))
+        held_out = structural_statistics(_evenly_spaced(val, MAX_VAL_GRIDS))
+        self.threshold = float(np.percentile(self.scores(held_out), REJECTED_PERCENTILE))
 
-    def scores(self, grids: np.ndarray) -> np.ndarray:
-        """Scores in [-1, 0) of uint8 grids (N, 16, 16), higher for grids more like the corpus: float64 (N,)."""
-        if len(grids) == 0:  # scikit-learn refuses an empty table
+    def scores(self, table: np.ndarray) -> np.ndarray:
+        """Scores in [-1, 0) of grids, higher for grids more like the corpus: float64 (N,).
+
+        `table` holds the grids' structural statistics (N, F).
+        """
+        if len(table) == 0:  # scikit-learn refuses an empty table
             return np.empty(0)
-        return self._forest.score_samples(structural_statistics(grids))
+        return self._forest.score_samples(table)
 
-    def valid(self, grids: np.ndarray) -> np.ndarray:
-        """Which of the uint8 grids (N, 16, 16) are valid: bool (N,)."""
+    def valid(self, table: np.ndarray) -> np.ndarray:
+        """Which of the grids whose structural statistics are `table` (N, F) are valid: bool (N,)."""
         # Blank grids are refused by rule: a corpus may hold enough sparse ones for the forest to let them pass.
-        return (grids != BACKGROUND).any(axis=(1, 2)) & (self.scores(grids) >= self.threshold)
+        return (statistic(table, "cells") > 0) & (self.scores(table) >= self.threshold)
 
 
 def _evenly_spaced(grids: np.ndarray, count: int) -> np.ndarray:

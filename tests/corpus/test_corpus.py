@@ -7,7 +7,7 @@ import pytest
 
 from arc_vae.corpus.arc import ArcCorpus
 from arc_vae.corpus.atomic import AtomicCorpus
-from arc_vae.corpus.corpus import Corpus, CorpusSource, split_sizes
+from arc_vae.corpus.corpus import Corpus, CorpusSource, row_keys, split_sizes
 from arc_vae.corpus.npz import NpzCorpus, load_corpus
 
 
@@ -27,6 +27,27 @@ def test_shared_grids_need_not_be_contiguous():
     wide[:, 15, 15] = 1, 2, 3, 4
     corpus = Corpus("x", wide[:, :, :16], grids_with_corner(2, 9), grids_with_corner(4, 8))
     assert corpus.shared_grids == {"train/val": 1, "train/test": 1, "val/test": 0}
+
+
+def test_shared_grids_agree_with_a_count_of_sets():
+    """Few cells differ from grid to grid, so that many grids are shared and more are nearly so."""
+    rng = np.random.default_rng(0)
+    splits = [np.zeros((count, 256), dtype=np.uint8) for count in (5000, 300, 400)]
+    for grids in splits:
+        grids[np.arange(len(grids))[:, None], rng.integers(0, 256, (len(grids), 2))] = rng.integers(1, 3, (1, 2))
+        grids[: len(grids) // 2, 100:] = 0
+    train, val, test = (grids.reshape(-1, 16, 16) for grids in splits)
+    keys = {"train": row_keys(train), "val": row_keys(val), "test": row_keys(test)}
+    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
+    expected = {f"{a}/{b}": sum(key in set(keys[a]) for key in keys[b]) for a, b in pairs}
+    assert min(expected.values()) > 50
+    assert Corpus("x", train, val, test).shared_grids == expected
+
+
+def test_shared_grids_compares_cells_where_hashes_agree(monkeypatch):
+    monkeypatch.setattr("arc_vae.corpus.corpus._hashes", lambda grids: np.zeros(len(grids), np.uint64))
+    corpus = Corpus("x", grids_with_corner(1, 1, 2, 0), grids_with_corner(1, 1, 3), grids_with_corner(0, 3, 3, 4))
+    assert corpus.shared_grids == {"train/val": 2, "train/test": 1, "val/test": 2}
 
 
 def test_sha256_is_of_the_grids_not_of_their_container(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from arc_vae.corpus.atomic import AtomicCorpus
+from arc_vae.evaluation.statistics import structural_statistics
 from arc_vae.evaluation.validity import ValidityYardstick
 from arc_vae.grids import NUM_COLORS
 
@@ -19,7 +20,7 @@ def yardstick(corpus):
 
 
 def valid_share(yardstick: ValidityYardstick, grids: np.ndarray) -> float:
-    return float(yardstick.valid(grids).mean())
+    return float(yardstick.valid(structural_statistics(grids)).mean())
 
 
 def independent_draws(train: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -62,14 +63,15 @@ def test_refuses_recolored_objects(corpus, yardstick):
 
 def test_blank_is_refused_by_rule_even_in_a_blank_corpus():
     blank = np.zeros((50, 16, 16), dtype=np.uint8)
-    assert not ValidityYardstick(blank, blank).valid(blank).any()
+    assert not ValidityYardstick(blank, blank).valid(structural_statistics(blank)).any()
 
 
 def test_the_seed_decides_everything(corpus):
     first, second = (ValidityYardstick(corpus.train[:500], corpus.val[:200], seed=3) for _ in range(2))
     assert first.threshold == second.threshold
-    np.testing.assert_array_equal(first.scores(corpus.test[:200]), second.scores(corpus.test[:200]))
+    table = structural_statistics(corpus.test[:200])
+    np.testing.assert_array_equal(first.scores(table), second.scores(table))
 
 
 def test_no_grids(corpus, yardstick):
-    assert yardstick.valid(corpus.test[:0]).shape == (0,)
+    assert yardstick.valid(structural_statistics(corpus.test[:0])).shape == (0,)
