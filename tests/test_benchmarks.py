@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "benchmarks"
-SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if "__main__" in path.read_text() and path.name != "fresh.py")
+SCRIPTS = sorted(
+    path.name for path in FOLDER.glob("*.py") if "__main__" in path.read_text() and path.name != "fresh.py"
+)
 
 
 def test_there_are_benchmarks():

@@ -57,7 +57,7 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     assert (metrics["beta"], metrics["beta_effective"]) == (2.0, pytest.approx(0.2))
     assert list(metrics["criteria"]) == ["pixel_accuracy", "kl_per_dim", "sample_validity", "interpolation_validity"]
     assert metrics["passed"] == all(v["passed"] for v in metrics["criteria"].values())
-    assert metrics["versions"]["torch"] == torch.__version__
+    assert metrics["versions"]["torch"] == torch.__version__ and metrics["precision"] == "float32"
 
 
 def test_the_verdict_is_printed_with_baseline_and_fallback(tiny_output, tiny_run):

@@ -7,7 +7,9 @@ import torch
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models import BetaVAE
 from arc_vae.objective import BetaVAELoss, ThreePhase
+from arc_vae.pipeline import resume
 from arc_vae.reporting.record import RunRecord, read_metrics
+from arc_vae.run_directory import RunDirectory
 from arc_vae.training import EarlyStopping, Trainer
 from arc_vae.training import checkpoints as files
 from arc_vae.training.checkpoints import Checkpoints
@@ -30,9 +32,8 @@ def learner(seed: int = 0, **early_stopping) -> Learner:
     model = BetaVAE(latent_dim=3, encoder_channels=(10, 8, 8), decoder_channels=(8, 8, 10), hidden_dim=16)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     scheduler = cosine(optimizer, steps_per_epoch=4, T_max=EPOCHS, warmup_steps=3)
-    return Learner(
-        model, optimizer, scheduler, EarlyStopping(**early_stopping), {}, "sha", run_id="id", precision="float32"
-    )
+    stopping = EarlyStopping(**early_stopping)
+    return Learner(model, optimizer, scheduler, stopping, {}, "sha", run_id="id", precision=TRAINER.precision)
 
 
 class Interrupted(Exception):
@@ -118,3 +119,14 @@ def test_early_stopping_ends_the_run_and_its_state_resumes(tmp_path):
     again = torch.load(tmp_path / "checkpoints" / files.FINAL, weights_only=True)
     for key in ("train_loss", "val_loss", "pixel_accuracy"):
         assert again[key] == final[key] is not None, key
+
+
+def test_going_on_in_another_precision_is_said(tmp_path, caplog):
+    """A requeued job may land on a machine where `precision: auto` means something else."""
+    before, after = learner(), learner()
+    before.precision, after.precision = "bfloat16", "float32"
+    resume(after, before.state_dict(), RunDirectory(tmp_path))
+    assert "was trained in bfloat16 so far, this machine goes on in float32" in caplog.text
+    caplog.clear()
+    resume(after, after.state_dict(), RunDirectory(tmp_path))
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
