@@ -8,6 +8,9 @@ from arc_vae.grids import BACKGROUND, NUM_COLORS
 # A dimension whose KL is above this carries information (specification, "Secondary Monitoring").
 ACTIVE_KL_NATS = 0.05
 
+# Grids counted at a time.
+PART = 4096
+
 # What validation logs every epoch, and so what early stopping can watch.
 VALIDATION_METRICS = (
     "val/loss_total",
@@ -43,7 +46,12 @@ def reconstruction_accuracies(predicted: Tensor, grids: Tensor) -> dict[str, flo
         predicted: integers (N, 16, 16). grids: the truth, same shape.
     """
     right = predicted == grids
-    counts = torch.bincount((grids + NUM_COLORS * right.to(grids.dtype)).flatten(), minlength=2 * NUM_COLORS)
+    # In parts: bincount makes int64 copies, eight bytes a cell.
+    parts = zip(right.split(PART), grids.split(PART), strict=True)
+    counts = sum(
+        torch.bincount((truth + NUM_COLORS * hit.to(truth.dtype)).flatten(), minlength=2 * NUM_COLORS)
+        for hit, truth in parts
+    )
     wrong_of, right_of = counts.view(2, NUM_COLORS)  # cells of each colour
     total_of = wrong_of + right_of
     present = total_of > 0
