@@ -9,6 +9,7 @@ and `read_metrics` gives the floats back.
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,15 +94,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist; a run directory has one once training has begun")
-    # The last piece is empty, or the beginning of a line whose writer was killed.
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line)
-            records.append({name: _restored(value) for name, value in record.items()})
-        except (ValueError, AttributeError) as error:
-            raise UserError(f"{path} line {number} is no JSON object ({error}); remove that line") from None
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith("\n"):
+                break  # the beginning of a line whose writer was killed
+            try:
+                record = json.loads(line)
+                # One string a name, not one a line: half the memory of a long run's records.
+                records.append({sys.intern(name): _restored(value) for name, value in record.items()})
+            except (ValueError, AttributeError) as error:
+                raise UserError(f"{path} line {number} is no JSON object ({error}); remove that line") from None
     return records
 
 
