@@ -64,13 +64,16 @@ def visualize_reconstructions(
     """
     import torch
 
+    from arc_vae.models.decoder import most_likely_colors
+
     device = next(model.parameters()).device
     originals, reconstructions = [], []
     with torch.no_grad():
         for batch in test_loader:
             grids = batch[: num_pairs - sum(map(len, originals))].to(device)
             originals.append(grids.cpu().numpy())
-            reconstructions.append(model.decode(model.encode(grids).mu).argmax(dim=1).cpu().numpy())
+            logits = model.decode(model.encode(grids).mu)
+            reconstructions.append(most_likely_colors(logits).cpu().numpy())
             if sum(map(len, originals)) >= num_pairs:
                 break
     figure = reconstruction_figure(np.concatenate(originals), np.concatenate(reconstructions))

@@ -17,11 +17,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 from fresh import memory_mb
-from hydra import compose, initialize_config_dir
+from step_setup import configuration
 from timing import print_table
 
 from arc_vae import judging
-from arc_vae.config import conf_dir
 from arc_vae.corpus import Corpus
 from arc_vae.evaluation import evaluation, validity
 from arc_vae.experiment import Experiment, assemble, plain, reassemble
@@ -92,9 +91,7 @@ class Stopwatch:
 
 def untrained_run(folder: Path, num_grids: int, device: str) -> tuple[RunDirectory, Experiment, Corpus]:
     """The default experiment before its first step, saved in `folder` as a run saves it."""
-    overrides = [f"data.num_grids={num_grids}", f"data.directory={folder}", f"training.device={device}"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", overrides)
+    cfg = configuration(f"data.num_grids={num_grids}", f"data.directory={folder}", f"training.device={device}")
     experiment = assemble(cfg)
     corpus = experiment.source.load()
     learner = make_learner(experiment, corpus, plain(cfg))

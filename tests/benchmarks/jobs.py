@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from schedule import short
 from timing import medians, print_table
 
 from arc_vae.training import checkpoints
@@ -82,11 +83,8 @@ def run_pair(folder: Path, train: Sequence[str], halves: Sequence[Sequence[int] 
 
 def training_command(args: argparse.Namespace, corpus: Sequence[str]) -> list[str]:
     """The real command for a short run whose three β phases end with it."""
-    third = args.epochs // 3
-    phases = {1: third, 2: third, 3: args.epochs - 2 * third}
-    schedule = [f"beta_schedule.phase{number}_epochs={epochs}" for number, epochs in phases.items()]
-    overrides = [f"training.max_epochs={args.epochs}", "training.device=cpu", f"wandb.mode={args.wandb}"]
-    return [sys.executable, "-m", "arc_vae.train", *corpus, *overrides, *schedule, *args.overrides]
+    overrides = [*short(args.epochs), "training.device=cpu", f"wandb.mode={args.wandb}"]
+    return [sys.executable, "-m", "arc_vae.train", *corpus, *overrides, *args.overrides]
 
 
 def measure(args: argparse.Namespace, folder: Path, half: tuple) -> tuple[dict, dict]:

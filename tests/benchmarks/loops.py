@@ -24,6 +24,7 @@ from statistics import median
 
 from plain_loop import loaders
 from plain_loop import train as train_plain
+from schedule import phases, short
 from timing import print_table
 
 from arc_vae.corpus.atomic import AtomicCorpus
@@ -40,23 +41,15 @@ CONTENDERS = {
 HEADER = ("contender", "process, s", "training, s", "an epoch, s", "real / this: process", "an epoch")
 
 
-def phases(epochs: int) -> tuple[int, int, int]:
-    """The specification's 10, 20 and 20 epochs of 50, scaled to `epochs`."""
-    first = -(-epochs // 5)
-    second = min(epochs - first, -(-2 * epochs // 5))
-    return first, second, epochs - first - second
-
-
 def real_command(args: argparse.Namespace, folder: Path) -> list[str]:
     """The command that trains `args.epochs` epochs, its run directory `folder`."""
-    schedule = [f"beta_schedule.phase{i}_epochs={n}" for i, n in enumerate(phases(args.epochs), start=1)]
     overrides = [
         f"hydra.run.dir={folder}",
         f"data.num_grids={args.num_grids}",
         f"data.directory={args.datasets}",
-        f"training.max_epochs={args.epochs}",
+        *short(args.epochs),
     ]
-    return [sys.executable, "-m", "arc_vae.train", *overrides, *schedule, *args.overrides]
+    return [sys.executable, "-m", "arc_vae.train", *overrides, *args.overrides]
 
 
 def own_command(args: argparse.Namespace, name: str, folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fresh import MB, in_fresh_process
 from rss_trace import Sample, trace_training, write_trace
+from schedule import short
 from step_setup import counted_bytes
 from timing import print_table
 
@@ -70,17 +71,13 @@ def print_verdict(libraries: dict, counted: float, precision: str, samples: list
 
 
 def settings(arguments: argparse.Namespace) -> list[str]:
-    """The overrides that the options stand for; the phases of β sum to the epochs."""
-    first, second = arguments.epochs // 5, 2 * arguments.epochs // 5
+    """The overrides that the options stand for."""
     return [
         f"data.num_grids={arguments.num_grids}",
         f"training.batch_size={arguments.batch_size}",
-        f"training.max_epochs={arguments.epochs}",
+        *short(arguments.epochs),
         f"training.precision={arguments.precision}",
         "training.device=cpu",
-        f"beta_schedule.phase1_epochs={first}",
-        f"beta_schedule.phase2_epochs={second}",
-        f"beta_schedule.phase3_epochs={arguments.epochs - first - second}",
     ]
 
 

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
 
+from schedule import short
 from timing import print_table
 
 METRICS = (
@@ -34,13 +35,6 @@ METRICS = (
     "interpolation_smoothness",
     "seconds",
 )
-
-
-def schedule(epochs: int) -> list[str]:
-    """The default schedule's three phases, squeezed into `epochs`."""
-    first, second = round(0.2 * epochs), round(0.4 * epochs)
-    phases = (first, second, epochs - first - second)
-    return [f"training.max_epochs={epochs}", *(f"beta_schedule.phase{i}_epochs={n}" for i, n in enumerate(phases, 1))]
 
 
 def train(overrides: list[str], folder: Path, cores: Queue) -> dict:
@@ -73,8 +67,8 @@ def row(results: dict[str, list[dict]], metric: str) -> list[str]:
     """A metric in every setting, and how far apart the settings are."""
     figures = [spread(runs, metric) for runs in results.values()]
     means, deviations = zip(*figures, strict=True)
-    apart = (max(means) - min(means)) / max(deviations)
-    return [metric, *(f"{mean:.4g} ± {deviation:.2g}" for mean, deviation in figures), f"{apart:.1f}"]
+    apart = f"{(max(means) - min(means)) / max(deviations):.1f}" if max(deviations) else "-"
+    return [metric, *(f"{mean:.4g} ± {deviation:.2g}" for mean, deviation in figures), apart]
 
 
 def main() -> None:
@@ -93,7 +87,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         runs = {
             (name, seed): pool.submit(
-                train, [*schedule(arguments.epochs), f"seed={seed}", *overrides], folder / f"{name}_seed{seed}", cores
+                train, [*short(arguments.epochs), f"seed={seed}", *overrides], folder / f"{name}_seed{seed}", cores
             )
             for seed in arguments.seeds
             for name, *overrides in arguments.setting

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 from torch import Tensor
 
 from arc_vae.config import conf_dir
@@ -21,11 +22,16 @@ from arc_vae.training.step import TrainingStep
 BETA = 2.0
 
 
+def configuration(*overrides: str) -> DictConfig:
+    """The default experiment's configuration with `overrides`."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return compose("config", list(overrides))
+
+
 def make_step(corpus: Corpus, *overrides: str, device: str = "cpu", compile: bool = False) -> TrainingStep:
     """A step of the default experiment with `overrides`, precision resolved as in a run."""
     use_machine_well()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", [f"training.device={device}", *overrides])
+    cfg = configuration(f"training.device={device}", *overrides)
     experiment = assemble(cfg)
     learner = make_learner(experiment, corpus, plain(cfg))
     trainer = experiment.trainer

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from schedule import short
 from step import bare
 from step_setup import make_step
 from timing import print_table
@@ -73,8 +74,7 @@ def run_command(overrides: list[str], watch: Stopwatch, epochs: int) -> None:
 
     Checkpoints.save_epoch, Checkpoints.save_final = save_and_time, stop
     with tempfile.TemporaryDirectory() as folder:
-        phases = [f"beta_schedule.phase{i}_epochs={epochs // 3}" for i in (1, 2, 3)]
-        sys.argv = ["train", f"hydra.run.dir={folder}/run", f"training.max_epochs={epochs}", *phases, *overrides]
+        sys.argv = ["train", f"hydra.run.dir={folder}/run", *short(epochs), *overrides]
         try:
             train.main()
         except SystemExit:
