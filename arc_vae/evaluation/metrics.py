@@ -17,6 +17,8 @@ VALIDATION_METRICS = (
     "val/loss_reconstruction",
     "val/loss_kl",
     "val/reconstruction_nats",
+    "val/foreground_nats",
+    "val/color_nats",
     "val/kl_nats",
     "val/elbo_nats",
     "val/pixel_accuracy",

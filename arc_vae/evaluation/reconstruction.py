@@ -8,7 +8,7 @@ from torch import Tensor
 from arc_vae.evaluation.metrics import active_dims, reconstruction_accuracies
 from arc_vae.models import BetaVAE, reparameterize
 from arc_vae.models.decoder import most_likely_colors
-from arc_vae.objective.loss import BetaVAELoss, kl_divergence, reconstruction_nats
+from arc_vae.objective.loss import BetaVAELoss, CellNats, cell_nats, kl_divergence
 
 # As quick as larger ones; at 1,000 the activations added 150 MB to a run's peak.
 BATCH = 256
@@ -19,13 +19,14 @@ class Reconstruction:
     """A split seen through the model.
 
     predicted: argmax decoded from the posterior mean, uint8 (N, 16, 16); mu: (N, d);
-    kl_per_dim: (d,) nats, averaged over grids; reconstruction_nats: nats per grid at one posterior sample.
+    kl_per_dim: (d,) nats, averaged over grids; nats: cross-entropies per grid at one posterior sample, averaged
+    over grids (scalars).
     """
 
     predicted: Tensor
     mu: Tensor
     kl_per_dim: Tensor
-    reconstruction_nats: float
+    nats: CellNats
 
     @property
     def kl_nats(self) -> float:
@@ -50,7 +51,7 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
     nats, predicted, mus, kls = [], [], [], []
     for batch in grids.split(BATCH):
         mu, logvar = model.encode(batch)
-        nats.append(reconstruction_nats(model.decode(reparameterize(mu, logvar, generator)), batch))
+        nats.append(torch.stack(cell_nats(model.decode(reparameterize(mu, logvar, generator)), batch)))
         predicted.append(decode_grids(model.decoder, mu))
         mus.append(mu)
         kls.append(kl_divergence(mu, logvar))
@@ -58,17 +59,21 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
         predicted=torch.cat(predicted),
         mu=torch.cat(mus),
         kl_per_dim=torch.cat(kls).double().mean(dim=0),
-        reconstruction_nats=torch.cat(nats).double().mean().item(),
+        nats=CellNats(*torch.cat(nats, dim=1).double().mean(dim=1)),
     )
 
 
 def elbo_terms(result: Reconstruction, grids: Tensor) -> dict:
     """Accuracies, nats per grid and the use of each dimension, as metrics.json names them."""
+    foreground, color = (part.item() for part in result.nats)
+    reconstruction = foreground + color
     return {
         **reconstruction_accuracies(result.predicted, grids),
-        "reconstruction_nats": result.reconstruction_nats,
+        "reconstruction_nats": reconstruction,
+        "foreground_nats": foreground,
+        "color_nats": color,
         "kl_nats": result.kl_nats,
-        "elbo_nats": result.reconstruction_nats + result.kl_nats,
+        "elbo_nats": reconstruction + result.kl_nats,
         "kl_per_dim": result.kl_per_dim.tolist(),
         "active_dims": int(active_dims(result.kl_per_dim)),
     }
@@ -77,7 +82,7 @@ def elbo_terms(result: Reconstruction, grids: Tensor) -> dict:
 def validate(model: BetaVAE, loss: BetaVAELoss, final_beta: float, grids: Tensor) -> dict:
     """One epoch's validation record: `val/*`, the objective taken at the schedule's final β."""
     result = reconstruct(model, grids)
-    terms = loss.combine(torch.tensor(result.reconstruction_nats), result.kl_per_dim, final_beta)
+    terms = loss.combine(result.nats, result.kl_per_dim, final_beta)
     values = {
         "loss_total": terms.total.item(),
         "loss_reconstruction": terms.reconstruction.item(),

@@ -2,6 +2,10 @@
 
 Everything here counts in nats. One grid has 256 cells; the ELBO's own units are nats per grid:
 cross-entropy summed over cells, KL summed over latent dimensions, both averaged over the batch.
+
+The cross-entropy of a cell is that of "object or background?" plus, on object cells, that of "which of the nine
+colours?": the chain rule of -log p(colour). The first costs nothing on a grid whose objects are located exactly;
+the second costs ln 9 = 2.197 nats an object cell as long as nothing is known of colours.
 """
 
 from typing import Literal, NamedTuple
@@ -11,14 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arc_vae.errors import require
-from arc_vae.grids import CELLS
+from arc_vae.grids import BACKGROUND, CELLS
 
 
 class LossTerms(NamedTuple):
     """One batch's objective (scalars but for `kl_per_dim`).
 
     `total` = `reconstruction` + β · `kl`, in the objective's own units;
-    `reconstruction_nats` and `kl_nats` are nats per grid whatever the objective;
+    `reconstruction_nats` = `foreground_nats` + `color_nats` and `kl_nats` are nats per grid whatever the objective;
     `kl_per_dim` (d,) is nats per grid and dimension, before any free bits.
     """
 
@@ -26,17 +30,35 @@ class LossTerms(NamedTuple):
     reconstruction: Tensor
     kl: Tensor
     reconstruction_nats: Tensor
+    foreground_nats: Tensor
+    color_nats: Tensor
     kl_nats: Tensor
     kl_per_dim: Tensor
 
 
-def reconstruction_nats(logits: Tensor, grids: Tensor) -> Tensor:
-    """-log p(x | z) of each grid, (B,): cross-entropy summed over the 256 cells.
+class CellNats(NamedTuple):
+    """The two parts of -log p(x | z), cross-entropies summed over the 256 cells of each grid, (B,) each.
+
+    `foreground`: which cells hold an object. `color`: which colour those have.
+    """
+
+    foreground: Tensor
+    color: Tensor
+
+
+def cell_nats(logits: Tensor, grids: Tensor) -> CellNats:
+    """-log p(x | z) of each grid by its chain rule.
 
     Args:
         logits: (B, 10, 16, 16). grids: integers (B, 16, 16).
     """
-    return F.cross_entropy(logits.float(), grids.long(), reduction="none").sum(dim=(1, 2))
+    log_p = logits.float().log_softmax(dim=1)
+    background = log_p[:, BACKGROUND]
+    # Kept off zero: float32 cannot tell 1 - p of a background more certain than that.
+    an_object = torch.log1p(-background.exp().clamp(max=1 - 1e-6))
+    foreground = -torch.where(grids != BACKGROUND, an_object, background).sum(dim=(1, 2))
+    whole = -log_p.gather(1, grids.long()[:, None]).sum(dim=(1, 2, 3))
+    return CellNats(foreground, whole - foreground)
 
 
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -52,6 +74,9 @@ class BetaVAELoss:
         kl: "sum" over the latent dimensions, or "mean" over them.
         free_bits: nats per dimension below which the KL costs nothing: each dimension counts
             max(its batch mean, free_bits) (Kingma et al. 2016, appendix C.8).
+        foreground_warmup_epochs: epochs over which the weight of "object or background?" in the reconstruction rises
+            from 0 to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
+            colours, none of which either network can begin to tell before the other does.
     """
 
     def __init__(
@@ -59,13 +84,16 @@ class BetaVAELoss:
         reconstruction: Literal["sum", "mean"] = "sum",
         kl: Literal["sum", "mean"] = "mean",
         free_bits: float = 0.0,
+        foreground_warmup_epochs: int = 0,
     ):
         require(reconstruction in ("sum", "mean"), "reconstruction", reconstruction, "sum or mean")
         require(kl in ("sum", "mean"), "kl", kl, "sum or mean")
         require(free_bits >= 0, "free_bits", free_bits, "0 or more nats per dimension")
+        require(foreground_warmup_epochs >= 0, "foreground_warmup_epochs", foreground_warmup_epochs, "0 or more epochs")
         self.cell_weight = 1.0 if reconstruction == "sum" else 1.0 / CELLS
         self.kl_reduction = kl
         self.free_bits = free_bits
+        self.foreground_warmup_epochs = foreground_warmup_epochs
 
     def dim_weight(self, latent_dim: int) -> float:
         """Weight of one nat of KL in the objective's KL term."""
@@ -75,13 +103,33 @@ class BetaVAELoss:
         """The β of the ELBO in nats per grid that this objective equals, up to its overall scale."""
         return beta * self.dim_weight(latent_dim) / self.cell_weight
 
-    def combine(self, nats: Tensor, kl_per_dim: Tensor, beta: float | Tensor) -> LossTerms:
-        """The objective from its batch means: reconstruction in nats per grid (scalar), KL (d,) in nats."""
-        reconstruction = self.cell_weight * nats
+    def foreground_weight(self, epoch: int) -> float:
+        """Weight of the foreground's nats in an epoch's reconstruction term; epochs count from 1."""
+        if epoch > self.foreground_warmup_epochs:
+            return 1.0
+        return (epoch - 1) / self.foreground_warmup_epochs
+
+    def combine(
+        self, nats: CellNats, kl_per_dim: Tensor, beta: float | Tensor, foreground_weight: float | Tensor = 1.0
+    ) -> LossTerms:
+        """The objective from its batch means: reconstruction in nats per grid (scalars), KL (d,) in nats."""
+        reconstruction = self.cell_weight * (foreground_weight * nats.foreground + nats.color)
         counted = torch.clamp(kl_per_dim, min=self.free_bits) if self.free_bits > 0 else kl_per_dim
         kl = self.dim_weight(len(kl_per_dim)) * counted.sum()
-        return LossTerms(reconstruction + beta * kl, reconstruction, kl, nats, kl_per_dim.sum(), kl_per_dim)
+        whole = nats.foreground + nats.color
+        return LossTerms(
+            reconstruction + beta * kl, reconstruction, kl, whole, *nats, kl_per_dim.sum(), kl_per_dim=kl_per_dim
+        )
 
-    def __call__(self, logits: Tensor, grids: Tensor, mu: Tensor, logvar: Tensor, beta: float | Tensor) -> LossTerms:
+    def __call__(
+        self,
+        logits: Tensor,
+        grids: Tensor,
+        mu: Tensor,
+        logvar: Tensor,
+        beta: float | Tensor,
+        foreground_weight: float | Tensor = 1.0,
+    ) -> LossTerms:
         """Objective of a batch: logits (B, 10, 16, 16), integer grids (B, 16, 16), mu and logvar (B, d)."""
-        return self.combine(reconstruction_nats(logits, grids).mean(), kl_divergence(mu, logvar).mean(dim=0), beta)
+        nats = CellNats(*(part.mean() for part in cell_nats(logits, grids)))
+        return self.combine(nats, kl_divergence(mu, logvar).mean(dim=0), beta, foreground_weight)

@@ -22,6 +22,8 @@ PANELS = (
         "Nats per grid",
         ("train/reconstruction_nats", None, {"color": "C0", **_TRAIN}),
         ("val/reconstruction_nats", "reconstruction", {"color": "C0", **_VAL}),
+        ("val/foreground_nats", "of it: foreground", {"color": "C0", "linestyle": "--", "linewidth": 1.2}),
+        ("val/color_nats", "of it: colour", {"color": "C0", "linestyle": ":", "linewidth": 1.8}),
         ("train/kl_nats", None, {"color": "C1", **_TRAIN}),
         ("val/kl_nats", "KL", {"color": "C1", **_VAL}),
         ("val/elbo_nats", "sum (negative ELBO)", {"color": "C2", **_VAL}),

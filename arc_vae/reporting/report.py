@@ -20,6 +20,8 @@ FIGURES = (
     ("balanced_accuracy", "Balanced accuracy (mean over colours)", ".4f", "all background: 0.1"),
     ("perfect_rate", "Perfect grids (all 256 cells right)", ".4f", "best: 1"),
     ("reconstruction_nats", "Reconstruction, nats per grid", ".2f", "lower is better"),
+    ("foreground_nats", "of it: which cells hold an object", ".2f", "lower is better"),
+    ("color_nats", "of it: which colour those have", ".2f", "lower is better"),
     ("kl_nats", "KL, nats per grid", ".2f", "what the latent code costs"),
     ("elbo_nats", "Their sum, the negative ELBO at β = 1", ".2f", "lower is better"),
     ("active_dims", "Active dimensions (KL > 0.05 nats)", ".0f", "of {dimensions}"),

@@ -19,6 +19,8 @@ STEP_METRICS = (
     "train/loss_reconstruction",
     "train/loss_kl",
     "train/reconstruction_nats",
+    "train/foreground_nats",
+    "train/color_nats",
     "train/kl_nats",
     "train/pixel_accuracy",
     "train/object_accuracy",
@@ -52,18 +54,19 @@ class TrainingStep:
         if compile:
             self.objective = torch.compile(self._objective, mode="reduce-overhead" if on_gpu else "default")
 
-    def _objective(self, batch: Tensor, beta: Tensor) -> tuple[LossTerms, Tensor]:
+    def _objective(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> tuple[LossTerms, Tensor]:
         with autocast(batch.device, self.precision):
             output = self.learner.model(batch)
-        return self.loss(output.logits, batch, output.mu, output.logvar, beta), output.logits
+        terms = self.loss(output.logits, batch, output.mu, output.logvar, beta, foreground_weight)
+        return terms, output.logits
 
-    def __call__(self, batch: Tensor, beta: Tensor) -> Tensor:
-        """Train on integer grids (B, 16, 16) at β (scalar); returns STEP_METRICS as one float tensor."""
+    def __call__(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
+        """Train on integer grids (B, 16, 16) at β and the foreground's weight (scalars); returns STEP_METRICS as one float tensor."""
         learner = self.learner
         learner.optimizer.zero_grad(set_to_none=True)
         if self.replays:
             torch.compiler.cudagraph_mark_step_begin()
-        terms, logits = self.objective(batch, beta)
+        terms, logits = self.objective(batch, beta, foreground_weight)
         terms.total.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), self.gradient_clip)
         learner.optimizer.step()
@@ -73,7 +76,7 @@ class TrainingStep:
             predicted = most_likely_colors(logits)
             accuracies = (pixel_accuracy(predicted, batch), object_accuracy(predicted, batch))
             active = active_dims(terms.kl_per_dim).float()
-            return torch.stack([*(term.detach() for term in terms[:5]), *accuracies, active, grad_norm])
+            return torch.stack([*(term.detach() for term in terms[:-1]), *accuracies, active, grad_norm])
 
 
 class StepRecords:

@@ -129,12 +129,14 @@ class Trainer:
         learner.model.train()
         beta = beta_schedule(epoch)
         effective = step.loss.effective_beta(beta, learner.model.latent_dim)
-        records = StepRecords(record, epoch, {"train/beta": beta, "train/beta_effective": effective})
-        # A tensor, so that a new β does not compile the objective anew.
-        beta_tensor = torch.tensor(beta, device=self.device)
+        weight = step.loss.foreground_weight(epoch)
+        constants = {"train/beta": beta, "train/beta_effective": effective, "train/foreground_weight": weight}
+        records = StepRecords(record, epoch, constants)
+        # Tensors, so that new values do not compile the objective anew.
+        weights = torch.tensor(beta, device=self.device), torch.tensor(weight, device=self.device)
         for batch in batches:
             learning_rate = learner.scheduler.get_last_lr()[0]
-            fetched = records.add(learner.step + 1, learning_rate, step(batch, beta_tensor))
+            fetched = records.add(learner.step + 1, learning_rate, step(batch, *weights))
             progress.update()
             if fetched:
                 latest = records.latest

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from arc_vae.models import BetaVAE
 from arc_vae.models.encoder import MIN_SIGMA, one_hot
-from arc_vae.objective.loss import BetaVAELoss, kl_divergence, reconstruction_nats
+from arc_vae.objective.loss import BetaVAELoss, CellNats, cell_nats, kl_divergence
 
 BATCH, FOREGROUND = 128, 0.07
 LOSS = BetaVAELoss()
@@ -113,7 +113,8 @@ class Stacked(Separate):
     def backward(self) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
             logits, mu, logvar = self.forward()
-        nats = reconstruction_nats(logits, self.grids.repeat_interleave(self.count, dim=0)).view(BATCH, -1).mean(dim=0)
+        parts = cell_nats(logits, self.grids.repeat_interleave(self.count, dim=0))
+        nats = [CellNats(*part) for part in zip(*(part.view(BATCH, -1).mean(dim=0) for part in parts), strict=True)]
         kl = kl_divergence(mu, logvar).mean(dim=1)
         self.wide.zero_grad()
         sum(LOSS.combine(*terms).total for terms in zip(nats, kl, self.betas, strict=True)).backward()

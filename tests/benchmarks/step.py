@@ -24,12 +24,13 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def bare(step: TrainingStep, batch: torch.Tensor) -> Callable[[], None]:
     """Forward, backward, clip, Adam on `batch`, integers (B, 16, 16), and nothing else."""
-    learner, beta = step.learner, torch.tensor(BETA, device=batch.device)
+    learner = step.learner
+    beta, foreground_weight = (torch.tensor(weight, device=batch.device) for weight in (BETA, 1.0))
     parameters = list(learner.model.parameters())
 
     def call() -> None:
         learner.optimizer.zero_grad(set_to_none=True)
-        terms, _ = step.objective(batch, beta)
+        terms, _ = step.objective(batch, beta, foreground_weight)
         terms.total.backward()
         torch.nn.utils.clip_grad_norm_(parameters, step.gradient_clip)
         learner.optimizer.step()

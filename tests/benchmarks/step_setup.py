@@ -42,11 +42,11 @@ def train_on(step: TrainingStep, grids: np.ndarray, batch_size: int) -> Callable
     """A call that prepares the next batch of `grids`, uint8 (N, 16, 16), and trains on it, epoch after epoch."""
     batches = Batches(torch.from_numpy(grids), batch_size, augment=True)
     endless = itertools.chain.from_iterable(itertools.repeat(batches))
-    beta = torch.tensor(BETA)
+    beta, foreground_weight = torch.tensor(BETA), torch.tensor(1.0)
 
     def call() -> Tensor:
         step.learner.model.train()
-        return step(next(endless), beta)
+        return step(next(endless), beta, foreground_weight)
 
     return call
 

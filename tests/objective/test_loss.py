@@ -5,7 +5,7 @@ import torch
 
 from arc_vae.errors import InvalidValue
 from arc_vae.objective import BetaVAELoss
-from arc_vae.objective.loss import kl_divergence, reconstruction_nats
+from arc_vae.objective.loss import cell_nats, kl_divergence
 
 REDUCTIONS = {"balanced": ("sum", "mean"), "elbo": ("sum", "sum"), "seed_literal": ("mean", "mean")}
 
@@ -39,8 +39,39 @@ def test_kl_agrees_with_torch_distributions():
 
 
 def test_uniform_logits_cost_log_ten_a_cell():
-    nats = reconstruction_nats(torch.zeros(2, 10, 16, 16), torch.zeros(2, 16, 16, dtype=torch.uint8))
-    assert nats.tolist() == pytest.approx([256 * math.log(10)] * 2, rel=1e-6)
+    grids = torch.zeros(2, 16, 16, dtype=torch.uint8)
+    grids[1] = 7
+    foreground, color = cell_nats(torch.zeros(2, 10, 16, 16), grids)
+    assert (foreground + color).tolist() == pytest.approx([256 * math.log(10)] * 2, rel=1e-6)
+    # Background, then objects of one of nine colours.
+    assert foreground.tolist() == pytest.approx([256 * math.log(10), 256 * math.log(10 / 9)], rel=1e-5)
+    assert color.tolist() == pytest.approx([0, 256 * math.log(9)], rel=1e-5)
+
+
+def test_certain_answers_cost_little_where_right_and_stay_finite_where_wrong():
+    logits = torch.zeros(1, 10, 16, 16)
+    logits[:, 0] = 40.0
+    right, wrong = (cell_nats(logits, torch.full((1, 16, 16), c)) for c in (0, 3))
+    assert right.foreground.item() == pytest.approx(0, abs=1e-4) and right.color.item() == 0
+    assert sum(wrong).item() == pytest.approx(256 * 40, rel=1e-5) and wrong.foreground.isfinite().all()
+
+
+def test_foreground_counts_nothing_at_first_and_wholly_after_its_warm_up():
+    loss = BetaVAELoss(foreground_warmup_epochs=4)
+    assert [loss.foreground_weight(epoch) for epoch in range(1, 7)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert [BetaVAELoss().foreground_weight(epoch) for epoch in (1, 2)] == [1, 1]
+
+
+def test_foreground_weight_scales_the_foregrounds_nats_and_no_other():
+    logits, grids, mu, logvar = batch()
+    logits.requires_grad_()
+    terms = BetaVAELoss("sum", "sum")(logits, grids, mu, logvar, beta=0.5, foreground_weight=0.25)
+    expected = 0.25 * terms.foreground_nats + terms.color_nats
+    assert terms.reconstruction.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert terms.reconstruction_nats.item() == pytest.approx((terms.foreground_nats + terms.color_nats).item())
+    # With no weight at all on the foreground, nothing moves the background's logit.
+    BetaVAELoss()(logits, grids, mu, logvar, beta=0.0, foreground_weight=0.0).total.backward()
+    assert logits.grad[:, 0].abs().max() < 1e-6 < logits.grad[:, 1:].abs().max()
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
