@@ -65,13 +65,12 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
 
 def elbo_terms(result: Reconstruction, grids: Tensor) -> dict:
     """Accuracies, nats per grid and the use of each dimension, as metrics.json names them."""
-    foreground, color = (part.item() for part in result.nats)
-    reconstruction = foreground + color
+    reconstruction = result.nats.whole.item()
     return {
         **reconstruction_accuracies(result.predicted, grids),
         "reconstruction_nats": reconstruction,
-        "foreground_nats": foreground,
-        "color_nats": color,
+        "foreground_nats": result.nats.foreground.item(),
+        "color_nats": result.nats.color.item(),
         "kl_nats": result.kl_nats,
         "elbo_nats": reconstruction + result.kl_nats,
         "kl_per_dim": result.kl_per_dim.tolist(),

@@ -37,13 +37,25 @@ class LossTerms(NamedTuple):
 
 
 class CellNats(NamedTuple):
-    """The two parts of -log p(x | z), cross-entropies summed over the 256 cells of each grid, (B,) each.
+    """The parts of -log p(x | z), cross-entropies summed over the cells of each grid, (B,) each.
 
-    `foreground`: which cells hold an object. `color`: which colour those have.
+    `empty`: that the background's cells hold no object; `occupied`: that the objects' cells hold one;
+    `color`: which colour those have.
     """
 
-    foreground: Tensor
+    empty: Tensor
+    occupied: Tensor
     color: Tensor
+
+    @property
+    def foreground(self) -> Tensor:
+        """Which cells hold an object."""
+        return self.empty + self.occupied
+
+    @property
+    def whole(self) -> Tensor:
+        """The cross-entropy of all cells."""
+        return self.foreground + self.color
 
 
 def cell_nats(logits: Tensor, grids: Tensor) -> CellNats:
@@ -56,9 +68,11 @@ def cell_nats(logits: Tensor, grids: Tensor) -> CellNats:
     background = log_p[:, BACKGROUND]
     # Kept off zero: float32 cannot tell 1 - p of a background more certain than that.
     an_object = torch.log1p(-background.exp().clamp(max=1 - 1e-6))
-    foreground = -torch.where(grids != BACKGROUND, an_object, background).sum(dim=(1, 2))
+    holds_object = grids != BACKGROUND
+    empty = -torch.where(holds_object, 0, background).sum(dim=(1, 2))
+    occupied = -torch.where(holds_object, an_object, 0).sum(dim=(1, 2))
     whole = -log_p.gather(1, grids.long()[:, None]).sum(dim=(1, 2, 3))
-    return CellNats(foreground, whole - foreground)
+    return CellNats(empty, occupied, whole - empty - occupied)
 
 
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -74,8 +88,10 @@ class BetaVAELoss:
         kl: "sum" over the latent dimensions, or "mean" over them.
         free_bits: nats per dimension below which the KL costs nothing: each dimension counts
             max(its batch mean, free_bits) (Kingma et al. 2016, appendix C.8).
+        object_weight: weight of an object's cells in the reconstruction, against the background's 1. At 1 the
+            objective is an ELBO's, and where the model doubts it answers background, of which 93 % of the cells are.
         foreground_warmup_epochs: epochs over which the weight of "object or background?" in the reconstruction rises
-            from 0 to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
+            to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
             colours, none of which either network can begin to tell before the other does.
     """
 
@@ -84,15 +100,18 @@ class BetaVAELoss:
         reconstruction: Literal["sum", "mean"] = "sum",
         kl: Literal["sum", "mean"] = "mean",
         free_bits: float = 0.0,
+        object_weight: float = 1.0,
         foreground_warmup_epochs: int = 0,
     ):
         require(reconstruction in ("sum", "mean"), "reconstruction", reconstruction, "sum or mean")
         require(kl in ("sum", "mean"), "kl", kl, "sum or mean")
         require(free_bits >= 0, "free_bits", free_bits, "0 or more nats per dimension")
+        require(object_weight > 0, "object_weight", object_weight, "above 0; 1 is the ELBO")
         require(foreground_warmup_epochs >= 0, "foreground_warmup_epochs", foreground_warmup_epochs, "0 or more epochs")
         self.cell_weight = 1.0 if reconstruction == "sum" else 1.0 / CELLS
         self.kl_reduction = kl
         self.free_bits = free_bits
+        self.object_weight = object_weight
         self.foreground_warmup_epochs = foreground_warmup_epochs
 
     def dim_weight(self, latent_dim: int) -> float:
@@ -105,20 +124,25 @@ class BetaVAELoss:
 
     def foreground_weight(self, epoch: int) -> float:
         """Weight of the foreground's nats in an epoch's reconstruction term; epochs count from 1."""
-        if epoch > self.foreground_warmup_epochs:
-            return 1.0
-        return (epoch - 1) / self.foreground_warmup_epochs
+        return min(1.0, epoch / (self.foreground_warmup_epochs + 1))
 
     def combine(
         self, nats: CellNats, kl_per_dim: Tensor, beta: float | Tensor, foreground_weight: float | Tensor = 1.0
     ) -> LossTerms:
         """The objective from its batch means: reconstruction in nats per grid (scalars), KL (d,) in nats."""
-        reconstruction = self.cell_weight * (foreground_weight * nats.foreground + nats.color)
+        foreground = nats.empty + self.object_weight * nats.occupied
+        reconstruction = self.cell_weight * (foreground_weight * foreground + self.object_weight * nats.color)
         counted = torch.clamp(kl_per_dim, min=self.free_bits) if self.free_bits > 0 else kl_per_dim
         kl = self.dim_weight(len(kl_per_dim)) * counted.sum()
-        whole = nats.foreground + nats.color
         return LossTerms(
-            reconstruction + beta * kl, reconstruction, kl, whole, *nats, kl_per_dim.sum(), kl_per_dim=kl_per_dim
+            total=reconstruction + beta * kl,
+            reconstruction=reconstruction,
+            kl=kl,
+            reconstruction_nats=nats.whole,
+            foreground_nats=nats.foreground,
+            color_nats=nats.color,
+            kl_nats=kl_per_dim.sum(),
+            kl_per_dim=kl_per_dim,
         )
 
     def __call__(

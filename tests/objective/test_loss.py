@@ -41,11 +41,12 @@ def test_kl_agrees_with_torch_distributions():
 def test_uniform_logits_cost_log_ten_a_cell():
     grids = torch.zeros(2, 16, 16, dtype=torch.uint8)
     grids[1] = 7
-    foreground, color = cell_nats(torch.zeros(2, 10, 16, 16), grids)
-    assert (foreground + color).tolist() == pytest.approx([256 * math.log(10)] * 2, rel=1e-6)
+    nats = cell_nats(torch.zeros(2, 10, 16, 16), grids)
+    assert nats.whole.tolist() == pytest.approx([256 * math.log(10)] * 2, rel=1e-6)
     # Background, then objects of one of nine colours.
-    assert foreground.tolist() == pytest.approx([256 * math.log(10), 256 * math.log(10 / 9)], rel=1e-5)
-    assert color.tolist() == pytest.approx([0, 256 * math.log(9)], rel=1e-5)
+    assert nats.empty.tolist() == pytest.approx([256 * math.log(10), 0], rel=1e-5)
+    assert nats.occupied.tolist() == pytest.approx([0, 256 * math.log(10 / 9)], rel=1e-5)
+    assert nats.color.tolist() == pytest.approx([0, 256 * math.log(9)], rel=1e-5)
 
 
 def test_certain_answers_cost_little_where_right_and_stay_finite_where_wrong():
@@ -53,13 +54,22 @@ def test_certain_answers_cost_little_where_right_and_stay_finite_where_wrong():
     logits[:, 0] = 40.0
     right, wrong = (cell_nats(logits, torch.full((1, 16, 16), c)) for c in (0, 3))
     assert right.foreground.item() == pytest.approx(0, abs=1e-4) and right.color.item() == 0
-    assert sum(wrong).item() == pytest.approx(256 * 40, rel=1e-5) and wrong.foreground.isfinite().all()
+    assert wrong.whole.item() == pytest.approx(256 * 40, rel=1e-5) and wrong.foreground.isfinite().all()
 
 
 def test_foreground_counts_nothing_at_first_and_wholly_after_its_warm_up():
     loss = BetaVAELoss(foreground_warmup_epochs=4)
-    assert [loss.foreground_weight(epoch) for epoch in range(1, 7)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert [loss.foreground_weight(epoch) for epoch in range(1, 7)] == [0.2, 0.4, 0.6, 0.8, 1, 1]
     assert [BetaVAELoss().foreground_weight(epoch) for epoch in (1, 2)] == [1, 1]
+
+
+def test_object_weight_scales_the_cells_of_objects_and_no_others():
+    logits, grids, mu, logvar = batch()
+    nats = torch.nn.functional.cross_entropy(logits, grids.long(), reduction="none")
+    expected = (nats * torch.where(grids > 0, 1.5, 1.0)).sum() / len(grids)
+    terms = BetaVAELoss("sum", "sum", object_weight=1.5)(logits, grids, mu, logvar, beta=0.5)
+    assert terms.reconstruction.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert terms.reconstruction_nats.item() == pytest.approx(nats.sum().item() / len(grids), rel=1e-5)
 
 
 def test_foreground_weight_scales_the_foregrounds_nats_and_no_other():
@@ -128,7 +138,7 @@ def test_free_bits_floor_each_dimension_and_stop_its_gradient():
     assert mu.grad[:, 0].abs().max() == 0 and mu.grad[:, 1].abs().min() > 0
 
 
-@pytest.mark.parametrize("arguments", [{"free_bits": -0.1}, {"kl": "max"}, {"reconstruction": "median"}])
+@pytest.mark.parametrize("arguments", [{"object_weight": 0.0}, {"foreground_warmup_epochs": -1}, {"free_bits": -0.1}, {"kl": "max"}, {"reconstruction": "median"}])
 def test_bad_arguments_are_refused(arguments):
     with pytest.raises(InvalidValue, match=next(iter(arguments))):
         BetaVAELoss(**arguments)
