@@ -25,8 +25,36 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: Generator | None = Non
     return mu + torch.exp(0.5 * logvar) * epsilon
 
 
-class BetaVAE(nn.Module):
-    """A Gaussian-posterior VAE over grids. At the defaults it has the specification's 792,542 parameters.
+class GaussianVAE(nn.Module):
+    """An encoder to a diagonal Gaussian posterior over d dimensions, a decoder to logits, and the noise between.
+
+    Args:
+        encoder: integer grids (B, 16, 16) → Posterior of (B, d). decoder: z (B, d) → logits (B, 10, 16, 16).
+    """
+
+    def __init__(self, latent_dim: int, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def encode(self, grids: Tensor) -> Posterior:
+        """Integer grids (B, 16, 16) → posterior mu, logvar (B, d)."""
+        return self.encoder(grids)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z (B, d) → logits (B, 10, 16, 16)."""
+        return self.decoder(z)
+
+    def forward(self, grids: Tensor, generator: Generator | None = None) -> VAEOutput:
+        """Integer grids (B, 16, 16) → logits of one posterior sample."""
+        mu, logvar = self.encode(grids)
+        z = reparameterize(mu, logvar, generator)
+        return VAEOutput(self.decode(z), mu, logvar, z)
+
+
+class BetaVAE(GaussianVAE):
+    """The specification's VAE over grids: at the defaults its 792,542 parameters.
 
     Args:
         latent_dim: d, the number of latent dimensions.
@@ -45,21 +73,8 @@ class BetaVAE(nn.Module):
         decoder_channels: Sequence[int] = (128, 64, 32, 10),
         hidden_dim: int = 128,
     ):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.encoder = Encoder(latent_dim, encoder_channels, hidden_dim)
-        self.decoder = Decoder(latent_dim, decoder_channels, hidden_dim)
-
-    def encode(self, grids: Tensor) -> Posterior:
-        """Integer grids (B, 16, 16) → posterior mu, logvar (B, d)."""
-        return self.encoder(grids)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """z (B, d) → logits (B, 10, 16, 16)."""
-        return self.decoder(z)
-
-    def forward(self, grids: Tensor, generator: Generator | None = None) -> VAEOutput:
-        """Integer grids (B, 16, 16) → logits of one posterior sample."""
-        mu, logvar = self.encode(grids)
-        z = reparameterize(mu, logvar, generator)
-        return VAEOutput(self.decode(z), mu, logvar, z)
+        super().__init__(
+            latent_dim,
+            Encoder(latent_dim, encoder_channels, hidden_dim),
+            Decoder(latent_dim, decoder_channels, hidden_dim),
+        )

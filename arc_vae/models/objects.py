@@ -1,0 +1,75 @@
+"""Objects of a grid: connected components of one colour, dealt to slots, moved to a corner. No parameters, no gradients."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arc_vae.grids import BACKGROUND, CELLS, SIZE
+
+_NEIGHBOURS = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
+
+
+@torch.no_grad()
+def components(grids: Tensor) -> Tensor:
+    """Integer grids (B, 16, 16) → each cell's component, int64 (B, 16, 16): 0 on the background.
+
+    A component is a largest set of 8-connected cells of one colour; its number is that of its last cell, from 1.
+    Every cell takes its neighbours' largest number until none changes: at most 15 rounds for an object of 16 cells.
+    """
+    holds_object = grids != BACKGROUND
+    bordered = F.pad(grids, (1, 1, 1, 1), value=BACKGROUND)
+    joined = [
+        (bordered[:, down : down + SIZE, right : right + SIZE] == grids) & holds_object for down, right in _NEIGHBOURS
+    ]
+    numbers = torch.arange(1, CELLS + 1, dtype=torch.int16, device=grids.device).view(SIZE, SIZE) * holds_object
+    while True:
+        around = F.pad(numbers, (1, 1, 1, 1))
+        largest = numbers
+        for (down, right), same in zip(_NEIGHBOURS, joined, strict=True):
+            largest = torch.maximum(largest, around[:, down : down + SIZE, right : right + SIZE] * same)
+        if torch.equal(largest, numbers):
+            return numbers.long()
+        numbers = largest
+
+
+@torch.no_grad()
+def deal(grids: Tensor, num_slots: int) -> Tensor:
+    """Integer grids (B, 16, 16) → (B, S, 16, 16): each component whole in one of S slots, the sum of which is the grid.
+
+    Components are dealt largest first, back and forth: with two slots the first gets the 1st, 4th, 5th, 8th, ...
+    """
+    numbers = components(grids).flatten(1)
+    sizes = torch.zeros(len(grids), CELLS + 1, dtype=torch.int64, device=grids.device)
+    sizes.scatter_add_(1, numbers, torch.ones_like(numbers))
+    sizes[:, 0] = 0
+    # Of equal sizes the higher number first, so that the order is one and the same.
+    order = (sizes * (CELLS + 1) + torch.arange(CELLS + 1, device=grids.device)).argsort(dim=1, descending=True)
+    turn = order.argsort(dim=1).gather(1, numbers) % (2 * num_slots)
+    slot = torch.minimum(turn, 2 * num_slots - 1 - turn).view_as(grids)
+    slots = torch.arange(num_slots, device=grids.device)[:, None, None]
+    return grids[:, None] * (slot[:, None] == slots)
+
+
+class Aligned(NamedTuple):
+    """Grids (N, 16, 16) moved so that their objects touch the top and the left; `empty` (N,) where there are none.
+
+    `corner`: int64 (N, 2), how far down and right they were.
+    """
+
+    grids: Tensor
+    corner: Tensor
+    empty: Tensor
+
+
+@torch.no_grad()
+def align(grids: Tensor) -> Aligned:
+    """Integer grids (N, 16, 16) → the same objects in the top left corner, and where they were."""
+    holds_object = grids != BACKGROUND
+    rows, columns = holds_object.any(dim=2), holds_object.any(dim=1)
+    corner = torch.stack([rows.int().argmax(dim=1), columns.int().argmax(dim=1)], dim=1)
+    cells = torch.arange(SIZE, device=grids.device)
+    down, right = ((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1))
+    moved = grids.gather(1, down[:, :, None].expand(-1, -1, SIZE)).gather(2, right[:, None].expand(-1, SIZE, -1))
+    return Aligned(moved, corner, ~rows.any(dim=1))
