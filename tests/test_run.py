@@ -53,6 +53,8 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     assert set(metrics["corpus"]["shared_grids"]) == {"train/val", "train/test", "val/test"}
     assert len(metrics["kl_per_dim"]) == 10 and metrics["epochs"] == 3 and metrics["seconds"] > 0
     assert metrics["elbo_nats"] == pytest.approx(metrics["reconstruction_nats"] + metrics["kl_nats"])
+    assert metrics["reconstruction_nats"] == pytest.approx(metrics["foreground_nats"] + metrics["color_nats"])
+    assert len(metrics["prior_gap_per_dim"]) == 10 and 0.4 < metrics["prior_c2st"] <= 1
     assert metrics["kl_nats"] == pytest.approx(sum(metrics["kl_per_dim"]))
     assert (metrics["beta"], metrics["beta_effective"]) == (2.0, pytest.approx(0.2))
     assert list(metrics["criteria"]) == ["pixel_accuracy", "kl_per_dim", "sample_validity", "interpolation_validity"]

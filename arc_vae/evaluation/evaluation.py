@@ -7,6 +7,7 @@ import torch
 
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.interpolation import interpolation_smoothness, interpolation_validity, straight_paths
+from arc_vae.evaluation.prior_gap import prior_c2st, prior_gap_per_dim
 from arc_vae.evaluation.reconstruction import decode_grids, elbo_terms, reconstruct
 from arc_vae.evaluation.statistics import statistic, structural_statistics
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, foreground_ratio
@@ -48,7 +49,12 @@ def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.d
     samples = decode_grids(model.decoder, z).cpu().numpy()
     paths = _decode_paths(model, result.mu, generator)
     test = structural_statistics(corpus.test)
-    metrics = {**elbo_terms(result, grids), **_validity(corpus, test, samples, paths)}
+    metrics = {
+        **elbo_terms(result, grids),
+        "prior_gap_per_dim": prior_gap_per_dim(result.mu, result.logvar).tolist(),
+        "prior_c2st": prior_c2st(result.mu[:NUM_SAMPLES], result.logvar[:NUM_SAMPLES], seed=SEED),
+        **_validity(corpus, test, samples, paths),
+    }
     num_objects = statistic(test, "objects").astype(np.int64)
     return Evaluation({**metrics, **criteria.judge(metrics)}, result.mu.cpu().numpy(), num_objects, paths)
 

@@ -18,13 +18,14 @@ BATCH = 256
 class Reconstruction:
     """A split seen through the model.
 
-    predicted: argmax decoded from the posterior mean, uint8 (N, 16, 16); mu: (N, d);
+    predicted: argmax decoded from the posterior mean, uint8 (N, 16, 16); mu, logvar: (N, d);
     kl_per_dim: (d,) nats, averaged over grids; nats: cross-entropies per grid at one posterior sample, averaged
     over grids (scalars).
     """
 
     predicted: Tensor
     mu: Tensor
+    logvar: Tensor
     kl_per_dim: Tensor
     nats: CellNats
 
@@ -48,16 +49,18 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
     """
     generator = torch.Generator(grids.device).manual_seed(seed)
     model.eval()
-    nats, predicted, mus, kls = [], [], [], []
+    nats, predicted, mus, logvars, kls = [], [], [], [], []
     for batch in grids.split(BATCH):
         mu, logvar = model.encode(batch)
         nats.append(torch.stack(cell_nats(model.decode(reparameterize(mu, logvar, generator)), batch)))
         predicted.append(decode_grids(model.decoder, mu))
         mus.append(mu)
+        logvars.append(logvar)
         kls.append(kl_divergence(mu, logvar))
     return Reconstruction(
         predicted=torch.cat(predicted),
         mu=torch.cat(mus),
+        logvar=torch.cat(logvars),
         kl_per_dim=torch.cat(kls).double().mean(dim=0),
         nats=CellNats(*torch.cat(nats, dim=1).double().mean(dim=1)),
     )

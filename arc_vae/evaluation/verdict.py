@@ -86,7 +86,8 @@ def verdict_table(metrics: dict) -> str:
     nats = f"{metrics['reconstruction_nats']:.2f} + KL {metrics['kl_nats']:.2f} = {metrics['elbo_nats']:.2f}"
     lines += [
         "",
-        f"object accuracy   {metrics['object_accuracy']:.4f} (all-background 0)",
+        f"object accuracy   {metrics['object_accuracy']:.4f} (all-background 0); "
+        f"{metrics['object_precision']:.4f} of the object cells answered are right",
         f"balanced accuracy {metrics['balanced_accuracy']:.4f} (all-background 0.1)",
         f"perfect grids     {metrics['perfect_rate']:.4f}",
         f"reconstruction    {nats} nats per grid, {metrics['active_dims']} of {len(metrics['kl_per_dim'])} dimensions "

@@ -88,8 +88,8 @@ class BetaVAELoss:
         kl: "sum" over the latent dimensions, or "mean" over them.
         free_bits: nats per dimension below which the KL costs nothing: each dimension counts
             max(its batch mean, free_bits) (Kingma et al. 2016, appendix C.8).
-        object_weight: weight of an object's cells in the reconstruction, against the background's 1. At 1 the
-            objective is an ELBO's, and where the model doubts it answers background, of which 93 % of the cells are.
+        background_weight: weight of the background's cells in the reconstruction, against 1 of an object's. At 1 the
+            objective is an ELBO's, and in doubt the model answers background, of which 93 % of the cells are.
         foreground_warmup_epochs: epochs over which the weight of "object or background?" in the reconstruction rises
             to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
             colours, none of which either network can begin to tell before the other does.
@@ -100,18 +100,18 @@ class BetaVAELoss:
         reconstruction: Literal["sum", "mean"] = "sum",
         kl: Literal["sum", "mean"] = "mean",
         free_bits: float = 0.0,
-        object_weight: float = 1.0,
+        background_weight: float = 1.0,
         foreground_warmup_epochs: int = 0,
     ):
         require(reconstruction in ("sum", "mean"), "reconstruction", reconstruction, "sum or mean")
         require(kl in ("sum", "mean"), "kl", kl, "sum or mean")
         require(free_bits >= 0, "free_bits", free_bits, "0 or more nats per dimension")
-        require(object_weight > 0, "object_weight", object_weight, "above 0; 1 is the ELBO")
+        require(background_weight > 0, "background_weight", background_weight, "above 0; 1 is the ELBO")
         require(foreground_warmup_epochs >= 0, "foreground_warmup_epochs", foreground_warmup_epochs, "0 or more epochs")
         self.cell_weight = 1.0 if reconstruction == "sum" else 1.0 / CELLS
         self.kl_reduction = kl
         self.free_bits = free_bits
-        self.object_weight = object_weight
+        self.background_weight = background_weight
         self.foreground_warmup_epochs = foreground_warmup_epochs
 
     def dim_weight(self, latent_dim: int) -> float:
@@ -130,8 +130,8 @@ class BetaVAELoss:
         self, nats: CellNats, kl_per_dim: Tensor, beta: float | Tensor, foreground_weight: float | Tensor = 1.0
     ) -> LossTerms:
         """The objective from its batch means: reconstruction in nats per grid (scalars), KL (d,) in nats."""
-        foreground = nats.empty + self.object_weight * nats.occupied
-        reconstruction = self.cell_weight * (foreground_weight * foreground + self.object_weight * nats.color)
+        foreground = self.background_weight * nats.empty + nats.occupied
+        reconstruction = self.cell_weight * (foreground_weight * foreground + nats.color)
         counted = torch.clamp(kl_per_dim, min=self.free_bits) if self.free_bits > 0 else kl_per_dim
         kl = self.dim_weight(len(kl_per_dim)) * counted.sum()
         return LossTerms(

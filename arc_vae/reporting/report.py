@@ -17,6 +17,7 @@ from arc_vae.run_directory import RunDirectory
 FIGURES = (
     ("pixel_accuracy", "Pixel accuracy", ".4f", "all background: {baseline_accuracy:.4f}"),
     ("object_accuracy", "Object accuracy (non-background cells)", ".4f", "all background: 0"),
+    ("object_precision", "Answered object cells that are right", ".4f", "best: 1"),
     ("balanced_accuracy", "Balanced accuracy (mean over colours)", ".4f", "all background: 0.1"),
     ("perfect_rate", "Perfect grids (all 256 cells right)", ".4f", "best: 1"),
     ("reconstruction_nats", "Reconstruction, nats per grid", ".2f", "lower is better"),
@@ -29,6 +30,7 @@ FIGURES = (
     ("sample_blank_rate", "Blank prior samples", ".4f", "best: 0"),
     ("sample_c2st", "Samples told from test grids by a classifier", ".3f", "real from real: {real_c2st:.3f}, worst: 1"),
     ("sample_foreground_ratio", "Foreground of samples over that of test grids", ".2f", "best: 1"),
+    ("prior_c2st", "Codes of test grids told from N(0, I) by a classifier", ".3f", "best: 0.5, worst: 1"),
     ("interpolation_validity", "Valid grids on latent paths", ".4f", "best: 1"),
     ("interpolation_smoothness", "Largest share of a path's change in one of 10 steps", ".2f", "best: 0.1, worst: 1"),
     ("beta_effective", "Effective β", ".3g", "β: {beta:.3g}"),
