@@ -72,7 +72,7 @@ def check_slots(latent_dim: int, num_slots: int, hidden_dim: int) -> None:
     """Refuse sizes that leave a slot without a dimension for its looks."""
     require(num_slots >= 1, "num_slots", num_slots, "at least 1")
     require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
-    wanted = f"a multiple of num_slots={num_slots}, at least {(WHERE + 1) * num_slots}: two dimensions say where a slot is"
+    wanted = f"a multiple of num_slots={num_slots}, at least {(WHERE + 1) * num_slots}: two of a slot's are its place"
     require(latent_dim % num_slots == 0 and latent_dim > WHERE * num_slots, "latent_dim", latent_dim, wanted)
 
 

@@ -1,4 +1,7 @@
-"""Objects of a grid: connected components of one colour, dealt to slots, moved to a corner. No parameters, no gradients."""
+"""Objects of a grid: connected components of one colour, dealt to slots, moved to a corner.
+
+Integers in, integers out: nothing here has parameters or gradients.
+"""
 
 from typing import NamedTuple
 

@@ -11,7 +11,6 @@ the second costs ln 9 = 2.197 nats an object cell as long as nothing is known of
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from arc_vae.errors import require

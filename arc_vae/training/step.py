@@ -61,7 +61,10 @@ class TrainingStep:
         return terms, output.logits
 
     def __call__(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
-        """Train on integer grids (B, 16, 16) at β and the foreground's weight (scalars); returns STEP_METRICS as one float tensor."""
+        """Train on integer grids (B, 16, 16) at β and the foreground's weight (scalars).
+
+        Returns STEP_METRICS as one float tensor.
+        """
         learner = self.learner
         learner.optimizer.zero_grad(set_to_none=True)
         if self.replays:

@@ -68,7 +68,8 @@ def test_logits_are_the_odds_of_any_slot(model):
     z = torch.randn(3, 10)
     probabilities = model.decode(z).softmax(dim=1)
     slots = z.view(3, 2, 5)
-    placed = model.decoder.place(model.decoder.canvas(slots[:, :, 2:]), slots[:, :, :2].flatten(0, 1)).view(3, 2, 9, 16, 16)
+    canvas = model.decoder.canvas(slots[:, :, 2:])
+    placed = model.decoder.place(canvas, slots[:, :, :2].flatten(0, 1)).view(3, 2, 9, 16, 16)
     odds = (placed / (1 - placed.sum(dim=2, keepdim=True))).sum(dim=1)
     assert torch.allclose(probabilities[:, 1:], odds / (1 + odds.sum(dim=1, keepdim=True)), atol=1e-4)
 

@@ -138,7 +138,16 @@ def test_free_bits_floor_each_dimension_and_stop_its_gradient():
     assert mu.grad[:, 0].abs().max() == 0 and mu.grad[:, 1].abs().min() > 0
 
 
-@pytest.mark.parametrize("arguments", [{"background_weight": 0.0}, {"foreground_warmup_epochs": -1}, {"free_bits": -0.1}, {"kl": "max"}, {"reconstruction": "median"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"background_weight": 0.0},
+        {"foreground_warmup_epochs": -1},
+        {"free_bits": -0.1},
+        {"kl": "max"},
+        {"reconstruction": "median"},
+    ],
+)
 def test_bad_arguments_are_refused(arguments):
     with pytest.raises(InvalidValue, match=next(iter(arguments))):
         BetaVAELoss(**arguments)
