@@ -1,6 +1,7 @@
 """One run from corpus to verdict."""
 
 import logging
+import signal
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from arc_vae.training import checkpoints as files
 from arc_vae.training.checkpoints import Checkpoints
 from arc_vae.training.epoch_pictures import EpochPictures
 from arc_vae.training.hardware import use_machine_well
+from arc_vae.training.interruption import Interrupted
 from arc_vae.training.learner import Learner
 
 logger = logging.getLogger(__name__)
@@ -31,10 +33,13 @@ def run(cfg: DictConfig, output_dir: str | Path) -> None:
     directory.set_state("running")
     try:
         metrics = train_and_judge(cfg, directory)
-    except KeyboardInterrupt:
-        remedy = f"interrupted by the user; the same command with hydra.run.dir={directory.path} goes on"
-        directory.set_state("preempted", remedy)
-        logger.warning(remedy)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        number = stop.signal if isinstance(stop, Interrupted) else signal.SIGINT
+        reason = f"stopped by {number.name}; the same command with hydra.run.dir={directory.path} goes on"
+        directory.set_state("preempted", reason)
+        logger.warning(reason)
+        # To whom it was meant for: submitit requeues the job, else the process ends as the signal would have it.
+        signal.raise_signal(number)
         raise
     except BaseException as error:
         directory.set_state("failed", f"{type(error).__name__}: {error}")
@@ -127,4 +132,4 @@ def resume(learner: Learner, state: dict, directory: RunDirectory) -> None:
         )
     learner.load_state_dict(state)
     learner.run_id = state["run_id"]
-    logger.info("resuming %s after epoch %d", directory.path, learner.epoch)
+    logger.info("resuming %s after epoch %d, step %d", directory.path, learner.epoch, learner.step)

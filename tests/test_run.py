@@ -136,18 +136,26 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(tiny_run, tiny_w
     assert curves[0] == curves[1]
 
 
-def test_interrupted_by_the_user_it_says_how_to_go_on(tiny_workplace, tmp_path):
-    """Ctrl-C leaves a state, a remedy and no traceback."""
+@pytest.mark.parametrize(
+    ("number", "exit_status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGUSR2, -signal.SIGUSR2)],
+)
+def test_stopped_by_a_signal_it_saves_the_last_step_and_says_how_to_go_on(
+    number, exit_status, tiny_workplace, tmp_path
+):
+    """Ctrl-C, the end of a job's time, submitit's warning: a state, a remedy, no traceback, no step lost."""
     directory = tmp_path / "run"
     command = [sys.executable, "-m", "arc_vae.train", *TINY, "training.max_epochs=500", f"hydra.run.dir={directory}"]
     process = subprocess.Popen(command, cwd=tiny_workplace, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (directory / "checkpoints" / "last.pth").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     status = json.loads((directory / "status.json").read_text())
-    assert process.returncode == 130 and "Traceback" not in err
+    assert process.returncode == exit_status and "Traceback" not in err
+    saved = torch.load(directory / "checkpoints" / "last.pth", weights_only=True)
+    assert saved["step"] == read_metrics(directory / "metrics.jsonl")[-1]["step"] and number.name in status["reason"]
     assert status["state"] == "preempted" and f"hydra.run.dir={directory} goes on" in status["reason"]
     assert status["reason"] in out
 

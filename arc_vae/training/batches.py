@@ -1,6 +1,7 @@
 """Batches of a corpus that lies on the device whole: shuffled and augmented there, copied nowhere."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,11 +28,17 @@ class Augmentation:
         return grids.reshape(-1, CELLS).gather(1, self.table[symmetry]).view(-1, SIZE, SIZE)
 
 
+class Plan(NamedTuple):
+    """What an epoch draws when it begins: the order of the grids (N,), and each one's symmetry (N,) or None."""
+
+    order: Tensor
+    symmetry: Tensor | None
+
+
 class Batches:
-    """One epoch a call: each grid at most once, in random order from torch's global generator.
+    """One epoch a plan: each grid at most once, in random order from torch's global generator.
 
     The rest that fills no batch is left out; with a new order each epoch no grid is left out for long.
-    An epoch's order and symmetries are all drawn when it begins.
     """
 
     def __init__(self, grids: Tensor, batch_size: int, augment: bool):
@@ -42,11 +49,18 @@ class Batches:
     def __len__(self) -> int:
         return len(self.grids) // self.batch_size
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def draw(self) -> Plan:
+        """The next epoch's plan, all of its random numbers at once."""
         used = len(self) * self.batch_size
         order = torch.randperm(len(self.grids), device=self.grids.device)[:used]
-        symmetry = self.augmentation.draw(used) if self.augmentation else None
-        for first in range(0, used, self.batch_size):
+        return Plan(order, self.augmentation.draw(used) if self.augmentation else None)
+
+    def follow(self, plan: Plan, done: int = 0) -> Iterator[Tensor]:
+        """The epoch's batches after the first `done`, integers (B, 16, 16)."""
+        for first in range(done * self.batch_size, len(plan.order), self.batch_size):
             batch = slice(first, first + self.batch_size)
-            grids = self.grids.index_select(0, order[batch])
-            yield self.augmentation.apply(grids, symmetry[batch]) if self.augmentation else grids
+            grids = self.grids.index_select(0, plan.order[batch])
+            yield grids if plan.symmetry is None else self.augmentation.apply(grids, plan.symmetry[batch])
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self.follow(self.draw())

@@ -102,8 +102,12 @@ class Checkpoints:
             save(state, kept[0])
             save_part(model.encoder, kept[1])
             save_part(model.decoder, kept[2])
-        save(state, self.path(LAST))
+        self.save_last(state)
         return kept
+
+    def save_last(self, state: dict) -> None:
+        """Save what training goes on from."""
+        save(state, self.path(LAST))
 
     def save_final(self, state: dict) -> None:
         save(state, self.path(FINAL))

@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from arc_vae.training.batches import Batches, Plan
 from arc_vae.training.early_stopping import EarlyStopping
 
 # The checkpoint's keys for what the last epoch measured.
@@ -18,12 +19,26 @@ MEASURED = {
 
 
 @dataclass
+class BegunEpoch:
+    """How far an epoch has come that was stopped between two steps.
+
+    `rng` is the state of the random numbers from which it drew its plan; `loss_sum` the objective, summed over its
+    `steps`; `seconds` the time spent in it.
+    """
+
+    rng: dict
+    steps: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
 class Learner:
     """Model, optimizer, scheduler, early stopping and how far they have come.
 
     `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
     checkpoint to its corpus and its W&B run; `precision` is the one trained at. `seconds` is the time spent
-    in epochs, over all resumptions.
+    in whole epochs, over all resumptions; `begun` is there only where training stopped within one.
     """
 
     model: nn.Module
@@ -37,11 +52,24 @@ class Learner:
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
+    begun: BegunEpoch | None = None
     last_metrics: dict = field(default_factory=dict)
+
+    def plan_epoch(self, batches: Batches) -> Plan:
+        """The plan of the epoch that begins, or of the one stopped within, drawn again."""
+        if self.begun is None:
+            self.begun = BegunEpoch(rng_state())
+            return batches.draw()
+        now = rng_state()
+        set_rng_state(self.begun.rng)
+        plan = batches.draw()
+        set_rng_state(now)
+        return plan
 
     def finish_epoch(self, train_loss: float, metrics: dict, seconds: float) -> None:
         """Take in a finished epoch's validation metrics."""
         self.epoch += 1
+        self.begun = None
         self.seconds += seconds
         self.last_metrics = {"train/loss_total": train_loss, **metrics}
         self.early_stopping.update(self.epoch, metrics)
@@ -60,6 +88,7 @@ class Learner:
             "config": self.config,
             "step": self.step,
             "seconds": self.seconds,
+            "begun": vars(self.begun) if self.begun else None,
             "early_stopping": self.early_stopping.state_dict(),
             "rng": rng_state(),
             "corpus_sha256": self.corpus_sha256,
@@ -74,6 +103,7 @@ class Learner:
         self.scheduler.load_state_dict(state["scheduler_state_dict"])
         self.early_stopping.load_state_dict(state["early_stopping"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.begun = BegunEpoch(**state["begun"]) if state.get("begun") else None
         self.last_metrics = {metric: state[key] for key, metric in MEASURED.items()}
         set_rng_state(state["rng"])
 

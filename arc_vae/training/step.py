@@ -11,7 +11,7 @@ from arc_vae.models.decoder import most_likely_colors
 from arc_vae.objective.loss import BetaVAELoss, LossTerms
 from arc_vae.reporting.record import RunRecord
 from arc_vae.training.hardware import autocast
-from arc_vae.training.learner import Learner
+from arc_vae.training.learner import BegunEpoch, Learner
 
 # What a step measures, in the order of its tensor.
 STEP_METRICS = (
@@ -83,16 +83,15 @@ class TrainingStep:
 
 
 class StepRecords:
-    """Gathers an epoch's step records on the device and writes them `FETCH_EVERY` at a time."""
+    """Gathers an epoch's step records on the device, writes them `FETCH_EVERY` at a time and counts them in `begun`."""
 
-    def __init__(self, record: RunRecord, epoch: int, constants: dict[str, float]):
+    def __init__(self, record: RunRecord, epoch: int, constants: dict[str, float], begun: BegunEpoch):
         self.record = record
         self.epoch = epoch
         self.constants = constants
         self.pending: list[tuple[int, float, Tensor]] = []
         self.latest: dict[str, float] = {}
-        self.loss_sum = 0.0
-        self.count = 0
+        self.begun = begun
 
     def add(self, step: int, learning_rate: float, values: Tensor) -> bool:
         """Take in a step; True when records have been fetched and `latest` is up to date."""
@@ -115,14 +114,9 @@ class StepRecords:
             self.latest = dict(zip(STEP_METRICS, row, strict=True))
             self.record.log({**self.latest, **self.constants, "train/lr": learning_rate}, step=step, epoch=self.epoch)
             refuse_non_finite(self.latest, step)
-            self.loss_sum += self.latest["train/loss_total"]
-        self.count += len(rows)
+            self.begun.loss_sum += self.latest["train/loss_total"]
+        self.begun.steps += len(rows)
         self.pending.clear()
-
-    @property
-    def mean_loss(self) -> float:
-        """Mean objective of the steps fetched."""
-        return self.loss_sum / self.count
 
 
 def refuse_non_finite(metrics: dict[str, float], step: int) -> None:

@@ -20,6 +20,7 @@ from arc_vae.reporting.record import RunRecord
 from arc_vae.training.batches import Batches
 from arc_vae.training.checkpoints import Checkpoints
 from arc_vae.training.hardware import autocast, resolve_compile, resolve_device, resolve_precision
+from arc_vae.training.interruption import Interrupted, Interruption
 from arc_vae.training.learner import Learner
 from arc_vae.training.step import StepRecords, TrainingStep
 
@@ -93,6 +94,7 @@ class Trainer:
 
         Raises:
             NonFiniteLoss: names the step and the term; the checkpoints are those of the epoch before.
+            Interrupted: a signal asked to stop; last.pth holds the last step, and training goes on from there.
         """
         batches = Batches(torch.from_numpy(corpus.train).to(self.device), self.batch_size, augment)
         val_grids = torch.from_numpy(corpus.val).to(self.device)
@@ -102,10 +104,16 @@ class Trainer:
         logger.info("device %s, precision %s, %s", self.device, self.precision, "compiled" if compile else "eager")
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
         bar = tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True)
-        with bar as progress, logging_redirect_tqdm():
+        with bar as progress, logging_redirect_tqdm(), Interruption() as interruption:
             while not self._over(learner):
-                started = time.perf_counter()
-                train_loss = self._train_epoch(learner.epoch + 1, step, beta_schedule, batches, record, progress)
+                started = time.perf_counter() - (learner.begun.seconds if learner.begun else 0)
+                try:
+                    train_loss = self._train_epoch(step, beta_schedule, batches, record, progress, interruption)
+                except Interrupted:
+                    learner.begun.seconds = time.perf_counter() - started
+                    record.flush()
+                    checkpoints.save_last(learner.state_dict())
+                    raise
                 with autocast(self.device, self.precision):
                     metrics = validate(learner.model, loss, beta_schedule.final_beta, val_grids)
                 learner.finish_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
@@ -117,24 +125,26 @@ class Trainer:
 
     def _train_epoch(
         self,
-        epoch: int,
         step: TrainingStep,
         beta_schedule: BetaSchedule,
         batches: Batches,
         record: RunRecord,
         progress: tqdm,
+        interruption: Interruption,
     ) -> float:
-        """One pass over the batches; returns the mean objective."""
+        """One pass over the batches, or the rest of one; returns the mean objective."""
         learner = step.learner
+        epoch = learner.epoch + 1
+        plan = learner.plan_epoch(batches)
         learner.model.train()
         beta = beta_schedule(epoch)
         effective = step.loss.effective_beta(beta, learner.model.latent_dim)
         weight = step.loss.foreground_weight(epoch)
         constants = {"train/beta": beta, "train/beta_effective": effective, "train/foreground_weight": weight}
-        records = StepRecords(record, epoch, constants)
+        records = StepRecords(record, epoch, constants, learner.begun)
         # Tensors, so that new values do not compile the objective anew.
         weights = torch.tensor(beta, device=self.device), torch.tensor(weight, device=self.device)
-        for batch in batches:
+        for batch in batches.follow(plan, done=learner.begun.steps):
             learning_rate = learner.scheduler.get_last_lr()[0]
             fetched = records.add(learner.step + 1, learning_rate, step(batch, *weights))
             progress.update()
@@ -146,8 +156,11 @@ class Trainer:
                     object=f"{latest['train/object_accuracy']:.3f}",
                     refresh=False,
                 )
+            if interruption.wanted:
+                records.fetch()
+                interruption.heed()
         records.fetch()
-        return records.mean_loss
+        return learner.begun.loss_sum / learner.begun.steps
 
     def _keep(
         self,

@@ -1,5 +1,7 @@
 """Interrupted and resumed = never interrupted, to the last bit; the same seed = the same weights."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,10 @@ from arc_vae.run_directory import RunDirectory
 from arc_vae.training import EarlyStopping, Trainer
 from arc_vae.training import checkpoints as files
 from arc_vae.training.checkpoints import Checkpoints
+from arc_vae.training.interruption import Interrupted
 from arc_vae.training.learner import Learner
 from arc_vae.training.lr_schedule import cosine
+from arc_vae.training.step import StepRecords
 
 EPOCHS = 6
 SCHEDULE = ThreePhase(phase1_epochs=2, phase2_epochs=2, phase3_epochs=2)
@@ -36,7 +40,7 @@ def learner(seed: int = 0, **early_stopping) -> Learner:
     return Learner(model, optimizer, scheduler, stopping, {}, "sha", run_id="id", precision=TRAINER.precision)
 
 
-class Interrupted(Exception):
+class Killed(Exception):
     pass
 
 
@@ -49,7 +53,7 @@ def train(directory, learner: Learner, interrupt_in: int | None = None, trainer:
     def draw(epoch: int) -> None:
         if epoch == interrupt_in:
             record.flush()  # the interrupted epoch's records are on disk already
-            raise Interrupted
+            raise Killed
 
     checkpoints = Checkpoints(directory / "checkpoints", trainer.checkpoint_every)
     trainer.fit(learner, BetaVAELoss(), SCHEDULE, corpus(), True, record, checkpoints, draw)
@@ -70,7 +74,7 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize("last_epoch", [1, 2, 3, 4, 5])  # inside each phase of β and at each joint
 def test_resumed_equals_never_interrupted(last_epoch, uninterrupted, tmp_path):
     whole, whole_directory = uninterrupted
-    with pytest.raises(Interrupted):
+    with pytest.raises(Killed):
         train(tmp_path, learner(), interrupt_in=last_epoch + 1)
     resumed = learner(seed=99)  # other weights and random numbers: all must come from the checkpoint
     resumed.load_state_dict(torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True))
@@ -79,6 +83,31 @@ def test_resumed_equals_never_interrupted(last_epoch, uninterrupted, tmp_path):
     assert same(resumed.model.state_dict(), whole.model.state_dict())
     assert resumed.early_stopping.state_dict() == whole.early_stopping.state_dict()
     assert metrics(tmp_path) == metrics(whole_directory)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
+@pytest.mark.parametrize("steps", [1, 6, 12, 23])  # after an epoch's first step, its second, its last, its last but one
+def test_stopped_between_two_steps_equals_never_interrupted(steps, number, uninterrupted, tmp_path, monkeypatch):
+    whole, whole_directory = uninterrupted
+    add = StepRecords.add
+
+    def signal_and_add(records, step, *values):
+        if step == steps:
+            signal.raise_signal(number)
+        return add(records, step, *values)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match=number.name):
+        patch.setattr(StepRecords, "add", signal_and_add)
+        train(tmp_path, learner())
+    state = torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True)
+    assert state["step"] == steps and len(metrics(tmp_path)) == steps + (steps - 1) // 4
+    resumed = learner(seed=99)
+    resumed.load_state_dict(state)
+    train(tmp_path, resumed)
+    assert same(resumed.model.state_dict(), whole.model.state_dict())
+    assert metrics(tmp_path) == metrics(whole_directory)
+    final = [torch.load(d / "checkpoints" / files.FINAL, weights_only=True) for d in (tmp_path, whole_directory)]
+    assert final[0]["train_loss"] == final[1]["train_loss"]
 
 
 def metrics(directory) -> list[dict]:
