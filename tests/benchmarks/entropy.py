@@ -1,7 +1,7 @@
 """The atomic generator's own entropy, in nats per grid: no model's negative ELBO can be lower on average.
 
 A scene's probability is that of its number of objects, and of each object's colour, shape and anchor; a grid's that of
-all orders in which its objects may have been drawn. A shape's is the mixture of the four kinds': catalogues are counted,
+all orders in which its objects may have been drawn. A shape's mixes the four kinds': catalogues are counted,
 a blob's growth is summed over every order in which its cells can have come. Two small terms are left out, both of
 which lower the result: anchors that are taken already, and grids that different shapes side by side draw alike.
 
