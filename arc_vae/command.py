@@ -54,8 +54,14 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             # Hydra then raises what it would otherwise print in its own words.
             before = os.environ.get("HYDRA_FULL_ERROR")
             os.environ["HYDRA_FULL_ERROR"] = "1"
+            if "-m" in sys.argv or "--multirun" in sys.argv:
+                from arc_vae.sweeping.launcher import register
+
+                register()
             try:
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+            except UserError as error:
+                refuse(error)
             except (HydraException, OmegaConfBaseException) as error:
                 if SHOW_TRACEBACK:
                     raise

@@ -1,0 +1,113 @@
+"""A sweep as its directory tells it: works while it runs, afterwards, and without the process that launched it."""
+
+import fcntl
+import json
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from arc_vae.reporting.record import FILE_NAME
+from arc_vae.run_directory import RunDirectory
+from arc_vae.sweeping.frozen import Job, read_jobs
+
+# A running job writes metrics.jsonl every few seconds, while judging every minute or so.
+SILENT_SECONDS = 600
+TAIL_BYTES = 1 << 16
+UNDONE = ("pending", "failed", "preempted")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a job: its state (pending, running, preempted, failed, finished) and reason, the epochs
+    validated, and metrics.json or {}.
+    """
+
+    job: Job
+    state: str
+    reason: str
+    epochs: int
+    metrics: dict
+
+    @property
+    def command(self) -> str:
+        """What runs the job again, or goes on with it."""
+        return f"python -m arc_vae.sweeping.worker {shlex.quote(str(self.job.directory))}"
+
+    @property
+    def settings(self) -> list[str]:
+        """The job's overrides but for the seed."""
+        return [override for override in self.job.overrides if not override.startswith("seed=")]
+
+
+def read_sweep(sweep: Path) -> list[Entry]:
+    """Every job of the sweep, in order.
+
+    Raises:
+        UserError: no sweep directory.
+    """
+    return [read_entry(job) for job in read_jobs(sweep)]
+
+
+def read_entry(job: Job) -> Entry:
+    """A job as its directory tells it."""
+    run = RunDirectory(job.directory)
+    status = run.status()
+    state, reason = status.get("state", "pending"), status.get("reason") or ""
+    epochs = epochs_done(job.directory / FILE_NAME)
+    if state == "running" and not _alive(run):
+        state = "failed"
+        reason = f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"
+    metrics = json.loads(run.metrics_file.read_text()) if run.metrics_file.is_file() else {}
+    return Entry(job, state, reason, epochs, metrics if state == "finished" else {})
+
+
+def epochs_done(file: Path) -> int:
+    """Epochs validated, from the end of metrics.jsonl: a long run's is megabytes."""
+    if not file.is_file():
+        return 0
+    with file.open("rb") as records:
+        records.seek(max(0, file.stat().st_size - TAIL_BYTES))
+        lines = records.read().split(b"\n")[:-1]
+    for line in reversed(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break  # the tail begins within this line
+        return record["epoch"] if "val/loss_total" in record else record["epoch"] - 1
+    return 0
+
+
+def _alive(run: RunDirectory) -> bool:
+    """Whether a process holds the run's lock, or has written a moment ago where locks are not seen."""
+    with (run.path / "train.log").open("a") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    if run.status()["host"] == os.uname().nodename:
+        return False
+    files = [file for file in (run.path / FILE_NAME, run.status_file) if file.is_file()]
+    return time.time() - max(file.stat().st_mtime for file in files) < SILENT_SECONDS
+
+
+def report(sweep: Path) -> bool:
+    """Write the sweep's leaderboard and print what became of it; whether every job finished."""
+    from arc_vae.sweeping.leaderboard import leaderboard_text, write_leaderboard
+
+    entries = read_sweep(sweep)
+    write_leaderboard(sweep, entries)
+    print(leaderboard_text(entries))
+    for entry in undone(entries):
+        print(f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}")
+    if undone(entries):
+        print(f"again, all of these: python -m arc_vae.sweep dir={shlex.quote(str(sweep))} rerun=true")
+    print(f"leaderboard.csv and report.html lie in {sweep}")
+    return all(entry.state == "finished" for entry in entries)
+
+
+def undone(entries: Sequence[Entry]) -> list[Entry]:
+    """The jobs that are neither finished nor running."""
+    return [entry for entry in entries if entry.state in UNDONE]

@@ -1,0 +1,36 @@
+"""A job tried out before its sweep starts."""
+
+from functools import cache
+
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from arc_vae.binding import validate
+from arc_vae.config import build
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.experiment import assemble, check_sizes, complete
+
+
+def try_out(cfg: DictConfig) -> None:
+    """Compose, build and push one batch through, on this machine's CPU.
+
+    Raises:
+        UserError: what will not do, by its key.
+    """
+    validate(cfg, "config")
+    with open_dict(cfg):
+        # The machine that submits need not have what the jobs will train on.
+        cfg.training.update(device="cpu", precision="float32", compile=False)
+    experiment = assemble(cfg)
+    complete(experiment, steps_per_epoch=1)
+    check_sizes(experiment)
+    corpus = _corpus(OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data}), resolve=True))
+    batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])
+    output = experiment.model(batch)
+    experiment.loss(output.logits, batch, output.mu, output.logvar, beta=1.0).total.backward()
+
+
+@cache
+def _corpus(data: str) -> Corpus:
+    """The corpus of a `data` group, read once for all the jobs that share it."""
+    return build(OmegaConf.create(data), "data").load()

@@ -1,0 +1,31 @@
+"""`python -m arc_vae.sweeping.worker <job directory>`: run, or go on with, one job of a sweep as it was frozen."""
+
+import logging
+import sys
+from pathlib import Path
+
+from arc_vae.command import INTERRUPTED, USER_MISTAKE
+from arc_vae.errors import UserError
+from arc_vae.pipeline import run
+from arc_vae.sweeping.frozen import thaw
+
+# Hydra's own.
+LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+
+
+def main() -> None:
+    """Train in the directory; exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
+    directory = Path(sys.argv[1])
+    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
+    logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers)
+    try:
+        run(thaw(directory), directory)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+if __name__ == "__main__":
+    main()
