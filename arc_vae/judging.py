@@ -8,7 +8,7 @@ from arc_vae.corpus.corpus import Corpus
 from arc_vae.errors import UserError
 from arc_vae.evaluation.evaluation import Evaluation, evaluate
 from arc_vae.evaluation.statistics import dominant_color
-from arc_vae.evaluation.verdict import fallback_commands, verdict_table
+from arc_vae.evaluation.verdict import fallback_command, verdict_table
 from arc_vae.experiment import Experiment
 from arc_vae.files import write_json
 from arc_vae.provenance import git_state, versions
@@ -85,6 +85,7 @@ def closing_words(metrics: dict, directory: RunDirectory) -> str:
     words = [verdict_table(metrics), "", f"run directory: {directory.path}"]
     if metrics["passed"]:
         words.append("all four criteria pass")
-    commands = fallback_commands(metrics["fallback"], directory.overrides())
-    words += [f"a sweep that answers what failed: {command}" for command in commands]
+    else:
+        sweeps = ", ".join(metrics["fallback"])
+        words.append(f"to launch what answers the failures ({sweeps}): {fallback_command(directory.path)}")
     return "\n".join(words)

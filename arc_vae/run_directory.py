@@ -7,8 +7,6 @@ import socket
 import time
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from arc_vae.errors import UserError
 from arc_vae.files import write_json
 
@@ -65,8 +63,3 @@ class RunDirectory:
         if not self.metrics_file.is_file():
             raise UserError(f"{self.metrics_file} does not exist; give a run directory whose training has finished")
         return json.loads(self.metrics_file.read_text())
-
-    def overrides(self) -> list[str]:
-        """The command line's overrides the run was started with."""
-        file = self.path / ".hydra" / "overrides.yaml"
-        return list(OmegaConf.load(file)) if file.is_file() else []

@@ -23,7 +23,7 @@ def composed(*overrides: str, config_name: str = "config"):
 
 def test_the_groups_are_the_contracts():
     contract = "model loss beta_schedule optimizer lr_scheduler data training early_stopping wandb criteria"
-    assert set(GROUPS) == {*contract.split(), "fallback", "experiment"}
+    assert set(GROUPS) == {*contract.split(), "fallback", "experiment", "hydra"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -49,9 +49,10 @@ def test_every_option_states_every_knob(group, option):
     assert set(node) - HYDRA_KEYS == wanted
 
 
-@pytest.mark.parametrize("config_name", ["evaluate", "generate_samples", "build_corpus"])
+@pytest.mark.parametrize("config_name", ["evaluate", "generate_samples", "build_corpus", "sweep", "fallback"])
 def test_the_other_commands_compose(config_name):
-    overrides = ["run=outputs/x"] if config_name == "evaluate" else []
+    needed = {"evaluate": "run=outputs/x", "fallback": "run=outputs/x", "sweep": "dir=multirun_sweeps/x"}
+    overrides = [needed[config_name]] if config_name in needed else []
     validate(composed(*overrides, config_name=config_name), config_name)
 
 

@@ -1,6 +1,7 @@
 """The verdict: four criteria, each a value against its threshold, and the sweep that answers a failure."""
 
 import shlex
+from pathlib import Path
 
 from arc_vae.errors import require
 
@@ -66,10 +67,9 @@ class Criteria:
         }
 
 
-def fallback_commands(sweeps: list[str], overrides: list[str]) -> list[str]:
-    """What to type for each sweep that answers a failure, on top of the run's own overrides."""
-    own = "".join(f" {shlex.quote(override)}" for override in overrides)
-    return [f"python -m arc_vae.train -m fallback={sweep}{own}" for sweep in sweeps]
+def fallback_command(run: Path) -> str:
+    """What to type to have a run's failures explained and answered."""
+    return f"python -m arc_vae.fallback run={shlex.quote(str(run))} launch=true"
 
 
 def verdict_table(metrics: dict) -> str:

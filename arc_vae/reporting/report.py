@@ -6,12 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from arc_vae.evaluation.verdict import fallback_commands
+from arc_vae.evaluation.verdict import fallback_command
 from arc_vae.files import write_text
 from arc_vae.reporting.curves import draw_curves
 from arc_vae.reporting.page import badge, image, page, section, table
 from arc_vae.reporting.record import FILE_NAME, read_metrics
-from arc_vae.run_directory import RunDirectory
 
 # Key of metrics.json (also of the `val/*` records), what it is called, its format, what to read it against.
 FIGURES = (
@@ -92,8 +91,10 @@ def _verdict(directory: Path, metrics: dict) -> str:
         rows.append((escape(name), f"{verdict['value']:.4f}", wanted, passed))
     answer = ""
     if metrics.get("fallback"):
-        commands = "\n".join(fallback_commands(metrics["fallback"], RunDirectory(directory).overrides()))
-        answer = f"<p>Sweeps that answer what failed:</p><pre>{escape(commands)}</pre>"
+        sweeps = escape(", ".join(metrics["fallback"]))
+        answer = (
+            f"<p>To launch what answers the failures ({sweeps}):</p><pre>{escape(fallback_command(directory))}</pre>"
+        )
     return section("Verdict", table(("criterion", "value", "threshold", "verdict"), rows) + answer)
 
 

@@ -3,7 +3,7 @@
 import copy
 import sys
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,31 @@ SOME_FAILED = 1
 PLUGIN_NAME = "hydra_plugins.arc_vae"
 
 
+def submit(
+    sweep: Path, variants: Sequence[tuple[list[str], DictConfig]], run: Callable[[Sequence[Job]], None], first: int = 0
+) -> bool:
+    """Try out, freeze and run (overrides, configuration) of each job, numbered from `first`; whether all finished.
+
+    Raises:
+        UserError: a job's configuration will not do; nothing has been written or started then.
+    """
+    # torch is imported only where there is something to train.
+    from arc_vae.sweeping.preflight import try_out
+
+    jobs = []
+    for number, (overrides, cfg) in enumerate(variants, first):
+        jobs.append(Job(number, overrides, sweep / str(number)))
+        try:
+            try_out(copy.deepcopy(cfg))
+        except UserError as error:
+            raise UserError(f"job {number} ({' '.join(overrides)}): {error}; nothing was started") from error
+    for job, (_, cfg) in zip(jobs, variants, strict=True):
+        freeze(job, cfg)
+    write_jobs(sweep, jobs)
+    run(jobs)
+    return report(sweep)
+
+
 class SweepLauncher(Launcher):
     """Freezes a sweep's jobs, runs them by whatever means a subclass has, and reports from the disk."""
 
@@ -38,17 +63,9 @@ class SweepLauncher(Launcher):
         """
         sweep = Path(self.config.hydra.sweep.dir)
         composed = [self._compose(n, list(overrides)) for n, overrides in enumerate(job_overrides, initial_job_idx)]
-        jobs = [
-            Job(cfg.hydra.job.num, list(filter_overrides(overrides)), sweep / str(cfg.hydra.sweep.subdir))
-            for cfg, overrides in zip(composed, job_overrides, strict=True)
-        ]
         configs = [OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]) for cfg in composed]
-        self._preflight(jobs, configs)
-        for job, cfg in zip(jobs, configs, strict=True):
-            freeze(job, cfg)
-        write_jobs(sweep, jobs)
-        self.run(jobs)
-        if not report(sweep):
+        own = [list(filter_overrides(overrides)) for overrides in job_overrides]
+        if not submit(sweep, list(zip(own, configs, strict=True)), self.run, initial_job_idx):
             raise SystemExit(SOME_FAILED)
         return []
 
@@ -62,19 +79,6 @@ class SweepLauncher(Launcher):
             cfg.hydra.job.id = str(number)
             cfg.hydra.job.num = number
         return cfg
-
-    def _preflight(self, jobs: Sequence[Job], configs: Sequence[DictConfig]) -> None:
-        """Every part of every job built, one batch pushed through its model; here, whatever it will train on."""
-        # torch is imported only where there is something to train.
-        from arc_vae.sweeping.preflight import try_out
-
-        for job, cfg in zip(jobs, configs, strict=True):
-            try:
-                try_out(copy.deepcopy(cfg))
-            except UserError as error:
-                raise UserError(
-                    f"job {job.number} ({' '.join(job.overrides)}): {error}; nothing was started"
-                ) from error
 
 
 class LocalLauncher(SweepLauncher):

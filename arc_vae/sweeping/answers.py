@@ -1,0 +1,108 @@
+"""What a run failed in, and the variants of it that answer the failure (specification, "Fallback Actions")."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from arc_vae.config import conf_dir
+from arc_vae.errors import UserError
+from arc_vae.evaluation.verdict import FALLBACK_OF
+from arc_vae.reporting.record import FILE_NAME, read_metrics
+from arc_vae.run_directory import RunDirectory
+from arc_vae.sweeping.frozen import thaw
+
+INSTABILITY = "instability"
+# A spike: a step whose reconstruction costs half as much again as the median of the steps before it.
+SPIKE_RATIO = 1.5
+SPIKE_WINDOW = 50
+# A run has as many as this by chance: a batch of crowded grids.
+FEW_SPIKES = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A failure in a sentence, and the option of `fallback` that answers it."""
+
+    finding: str
+    sweep: str
+
+
+def diagnose(run: RunDirectory) -> list[Answer]:
+    """Each failed criterion and, from the step records, unstable training.
+
+    Raises:
+        UserError: the run has neither a verdict nor diverged.
+    """
+    answers = []
+    status = run.status()
+    reason = status.get("reason") or ""
+    if status.get("state") == "failed" and reason.startswith("NonFiniteLoss"):
+        return [Answer(f"training diverged: {reason}", INSTABILITY)]
+    for name, verdict in run.metrics()["criteria"].items():
+        if not verdict["passed"]:
+            answers.append(Answer(explain(name, verdict), FALLBACK_OF[name]))
+    if (run.path / FILE_NAME).is_file():
+        records = read_metrics(run.path / FILE_NAME)
+        spikes = loss_spikes([r["train/reconstruction_nats"] for r in records if "train/reconstruction_nats" in r])
+        if len(spikes) > FEW_SPIKES:
+            steps = ", ".join(str(step) for step in spikes[:3])
+            finding = f"training is unstable: {len(spikes)} loss spikes, the first at steps {steps}"
+            answers.append(Answer(finding, INSTABILITY))
+    return answers
+
+
+def explain(name: str, verdict: dict) -> str:
+    """A failed criterion, and by how much it failed."""
+    value, threshold = verdict["value"], verdict["threshold"]
+    if value < threshold or name == "kl_per_dim":
+        return f"{name} is {value:.4f}, wanted {threshold:.2f}: {threshold - value:.4f} short"
+    baseline = verdict["baseline"]
+    return f"{name} is {value:.4f}, no better than the all-background answer's {baseline:.4f}"
+
+
+def loss_spikes(losses: Sequence[float]) -> list[int]:
+    """Steps, from 1, that cost more than SPIKE_RATIO times the median of the SPIKE_WINDOW steps before."""
+    values = np.asarray(losses, dtype=float)
+    if len(values) <= SPIKE_WINDOW:
+        return []
+    before = np.lib.stride_tricks.sliding_window_view(values[:-1], SPIKE_WINDOW)
+    spikes = values[SPIKE_WINDOW:] > SPIKE_RATIO * np.median(before, axis=1)
+    return (np.flatnonzero(spikes) + SPIKE_WINDOW + 1).tolist()
+
+
+def variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], DictConfig]]:
+    """The run's own configuration, changed as `conf/fallback/<sweep>.yaml` says: (overrides, configuration) of each.
+
+    Raises:
+        UserError: the run has no configuration of its own.
+    """
+    base = thaw(run.path)
+    answer = OmegaConf.load(conf_dir() / "fallback" / f"{sweep}.yaml")
+    params = answer.pop("hydra").sweeper.params
+    fixed = [f"{key}={value}" for key, value in _leaves(answer)]
+    choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
+    found = []
+    for chosen in itertools.product(*choices):
+        cfg = base.copy()
+        for override in (*fixed, *chosen):
+            key, _, value = override.partition("=")
+            if OmegaConf.select(cfg, key) is None:
+                raise UserError(f"{run.path} has no {key}, which fallback={sweep} changes; sweep it by hand with -m")
+            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+        with open_dict(cfg):
+            # A run of its own in W&B, whose name and group its sweep gives.
+            cfg.run_id, cfg.wandb.group = "${new_run_id:}", None
+        found.append(([*fixed, *chosen], cfg))
+    return found
+
+
+def _leaves(node: DictConfig, prefix: str = "") -> list[tuple[str, object]]:
+    """(dotted key, value) of every leaf."""
+    found: list[tuple[str, object]] = []
+    for key, value in node.items():
+        path = f"{prefix}{key}"
+        found += _leaves(value, f"{path}.") if OmegaConf.is_dict(value) else [(path, value)]
+    return found

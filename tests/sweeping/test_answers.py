@@ -1,0 +1,88 @@
+"""From a verdict to the sweep that answers it."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import run_command
+from omegaconf import OmegaConf
+
+from arc_vae.run_directory import RunDirectory
+from arc_vae.sweeping.answers import diagnose, loss_spikes, variants
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A copy of the tiny run whose verdict passes."""
+    run = RunDirectory(shutil.copytree(tiny_run, tmp_path / "run"))
+    set_verdict(run, **dict.fromkeys(run.metrics()["criteria"], True))
+    return run
+
+
+def set_verdict(run: RunDirectory, **passed: bool) -> None:
+    metrics = run.metrics()
+    for name, value in passed.items():
+        metrics["criteria"][name]["passed"] = value
+    run.metrics_file.write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize(
+    ("failed", "sweep"),
+    [("pixel_accuracy", "low_accuracy"), ("kl_per_dim", "posterior_collapse"), ("sample_validity", "poor_samples")],
+)
+def test_a_failed_criterion_is_explained_and_answered(failed, sweep, run):
+    assert diagnose(run) == []
+    set_verdict(run, **{failed: False})
+    (answer,) = diagnose(run)
+    assert answer.sweep == sweep and answer.finding.startswith(f"{failed} is ")
+
+
+def test_a_diverged_run_is_answered_without_a_verdict(run):
+    run.metrics_file.unlink()
+    run.set_state("failed", "NonFiniteLoss: train/loss_total=nan at step 7: training diverged")
+    (answer,) = diagnose(run)
+    assert answer.sweep == "instability" and "step 7" in answer.finding
+
+
+def test_spikes_are_steps_that_stand_out_of_those_before():
+    rng = np.random.default_rng(0)
+    falling = 100 * np.exp(-np.arange(1000) / 300) + 40 + rng.normal(0, 3, 1000)
+    assert loss_spikes(falling) == [] and loss_spikes(falling[:20]) == []
+    for step in (300, 301, 700):
+        falling[step - 1] *= 2
+    assert loss_spikes(falling) == [300, 301, 700]
+
+
+def test_variants_are_the_runs_own_configuration_but_for_what_the_sweep_changes(run):
+    found = variants(run, "posterior_collapse")
+    base = OmegaConf.load(run.path / ".hydra" / "config.yaml")
+    assert [cfg.beta_schedule.max_beta for _, cfg in found] == [1.0, 1.25, 1.5]
+    for overrides, cfg in found:
+        assert cfg.beta_schedule.phase1_epochs == 20 and "beta_schedule.phase1_epochs=20" in overrides
+        assert cfg.training == base.training and cfg.data == base.data and cfg.name == "tiny"
+    assert [len(variants(run, sweep)) for sweep in ("low_accuracy", "instability", "poor_samples")] == [3, 4, 3]
+
+
+@pytest.mark.slow
+def test_from_a_failed_verdict_to_a_leaderboard(tiny_run, tiny_workplace, tmp_path):
+    run = RunDirectory(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = OmegaConf.load(run.path / ".hydra" / "config.yaml")
+    config.training.max_epochs = 1
+    OmegaConf.save(config, run.path / ".hydra" / "config.yaml")
+    set_verdict(run, **dict.fromkeys(run.metrics()["criteria"], True))
+    assert "nothing to do" in run_command("fallback", f"run={run.path}", cwd=tiny_workplace).stdout
+    set_verdict(run, pixel_accuracy=False)
+    advice = run_command("fallback", f"run={run.path}", cwd=tiny_workplace).stdout
+    assert "fallback=low_accuracy" in advice and not list(tmp_path.glob("sweep*"))
+    options = (f"run={run.path}", "launch=true", f"sweep_dir={tmp_path / 'sweep'}", "hydra/launcher=parallel")
+    done = run_command("fallback", *options, cwd=tiny_workplace)
+    rows = list(csv.DictReader((tmp_path / "sweep_low_accuracy" / "leaderboard.csv").open()))
+    assert sorted(row["overrides"] for row in rows) == [f"model.latent_dim={d}" for d in (12, 14, 16)]
+    assert all(row["state"] == "finished" for row in rows) and "ELBO" in done.stdout
+
+
+def test_a_directory_that_is_no_run_is_refused(tmp_path):
+    done = run_command("fallback", f"run={tmp_path}", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and "metrics.json does not exist" in done.stderr
