@@ -10,7 +10,7 @@ from arc_vae.evaluation.interpolation import interpolation_smoothness, interpola
 from arc_vae.evaluation.prior_gap import prior_c2st, prior_gap_per_dim
 from arc_vae.evaluation.reconstruction import decode_grids, elbo_terms, reconstruct
 from arc_vae.evaluation.statistics import statistic, structural_statistics
-from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, foreground_ratio
+from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, color_distance, foreground_ratio
 from arc_vae.evaluation.validity import ValidityYardstick
 from arc_vae.evaluation.verdict import Criteria
 from arc_vae.grids import BACKGROUND
@@ -73,6 +73,7 @@ def _validity(corpus: Corpus, test: np.ndarray, samples: np.ndarray, paths: np.n
         "sample_c2st": classifier_two_sample_accuracy(drawn, test[:NUM_SAMPLES], seed=SEED),
         "real_c2st": classifier_two_sample_accuracy(val, test[:NUM_SAMPLES], seed=SEED),
         "sample_foreground_ratio": foreground_ratio(samples, corpus.test),
+        "sample_color_distance": color_distance(samples, corpus.test),
         "interpolation_validity": interpolation_validity(
             paths, lambda grids: yardstick.valid(structural_statistics(grids))
         ),

@@ -7,7 +7,7 @@ again and again; the two-sample test is not.
 import numpy as np
 
 from arc_vae.errors import require
-from arc_vae.grids import BACKGROUND
+from arc_vae.grids import BACKGROUND, NUM_COLORS
 
 FOLDS = 5
 
@@ -45,3 +45,16 @@ def foreground_ratio(samples: np.ndarray, real: np.ndarray) -> float:
     Both are uint8 (N, 16, 16); `real` must hold a non-background cell.
     """
     return float((samples != BACKGROUND).mean() / (real != BACKGROUND).mean())
+
+
+def color_distance(samples: np.ndarray, real: np.ndarray) -> float:
+    """Total variation between the colours of samples' and of real grids' object cells: 0 is best, 1 worst.
+
+    Validity and the two-sample test ignore what colours are called, and so that a model paints with two of nine.
+    Both are uint8 (N, 16, 16); 1 where either holds no object cell.
+    """
+    counts = [np.bincount(grids[grids != BACKGROUND], minlength=NUM_COLORS) for grids in (samples, real)]
+    if not all(count.any() for count in counts):
+        return 1.0
+    sampled, wanted = (count / count.sum() for count in counts)
+    return float(np.abs(sampled - wanted).sum() / 2)

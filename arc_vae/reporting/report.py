@@ -29,6 +29,12 @@ FIGURES = (
     ("sample_blank_rate", "Blank prior samples", ".4f", "best: 0"),
     ("sample_c2st", "Samples told from test grids by a classifier", ".3f", "real from real: {real_c2st:.3f}, worst: 1"),
     ("sample_foreground_ratio", "Foreground of samples over that of test grids", ".2f", "best: 1"),
+    (
+        "sample_color_distance",
+        "Samples' colours from those of test grids (total variation)",
+        ".3f",
+        "best: 0, worst: 1",
+    ),
     ("prior_c2st", "Codes of test grids told from N(0, I) by a classifier", ".3f", "best: 0.5, worst: 1"),
     ("interpolation_validity", "Valid grids on latent paths", ".4f", "best: 1"),
     ("interpolation_smoothness", "Largest share of a path's change in one of 10 steps", ".2f", "best: 0.1, worst: 1"),

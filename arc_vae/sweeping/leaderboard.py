@@ -28,6 +28,8 @@ FIGURES = (
     "sample_blank_rate",
     "sample_c2st",
     "sample_foreground_ratio",
+    "sample_color_distance",
+    "prior_c2st",
     "interpolation_validity",
     "interpolation_smoothness",
     "beta",

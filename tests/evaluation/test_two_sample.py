@@ -4,7 +4,7 @@ import pytest
 from arc_vae.corpus.atomic import AtomicCorpus
 from arc_vae.errors import InvalidValue
 from arc_vae.evaluation.statistics import structural_statistics
-from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, foreground_ratio
+from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, color_distance, foreground_ratio
 from arc_vae.evaluation.validity import ValidityYardstick
 
 COUNT = 1000
@@ -69,3 +69,13 @@ def test_foreground_ratio():
     assert foreground_ratio(samples, real) == pytest.approx(0.25)
     assert foreground_ratio(real, real) == 1
     assert foreground_ratio(samples[1:], real) == 0
+
+
+def test_color_distance_is_half_the_summed_difference_of_shares():
+    real, samples = np.zeros((2, 2, 16, 16), dtype=np.uint8)
+    real[0, 0, :4] = (1, 2, 3, 4)
+    samples[0, 0, :2] = (1, 2)
+    samples[1, 0, :2] = (1, 1)
+    assert color_distance(real, real[::-1]) == 0
+    assert color_distance(samples, real) == pytest.approx((0.5 + 0 + 0.25 + 0.25) / 2)
+    assert color_distance(np.zeros_like(real), real) == 1
