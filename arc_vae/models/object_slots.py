@@ -68,12 +68,14 @@ def code_to_position(z: Tensor) -> Tensor:
     return SIZE * 0.5 * (1 + torch.erf(z / math.sqrt(2))) - 0.5
 
 
-def check_slots(latent_dim: int, num_slots: int, hidden_dim: int) -> None:
-    """Refuse sizes that leave a slot without a dimension for its looks."""
+def checked_arguments(latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int) -> dict[str, int]:
+    """The arguments by name; sizes that leave a slot without a dimension for its looks are refused."""
     require(num_slots >= 1, "num_slots", num_slots, "at least 1")
     require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
+    require(num_blocks >= 0, "num_blocks", num_blocks, "0 or more")
     wanted = f"a multiple of num_slots={num_slots}, at least {(WHERE + 1) * num_slots}: two of a slot's are its place"
     require(latent_dim % num_slots == 0 and latent_dim > WHERE * num_slots, "latent_dim", latent_dim, wanted)
+    return {"latent_dim": latent_dim, "num_slots": num_slots, "hidden_dim": hidden_dim, "num_blocks": num_blocks}
 
 
 class ObjectSlotEncoder(nn.Module):
@@ -85,13 +87,7 @@ class ObjectSlotEncoder(nn.Module):
 
     def __init__(self, latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int):
         super().__init__()
-        check_slots(latent_dim, num_slots, hidden_dim)
-        self.arguments = {
-            "latent_dim": latent_dim,
-            "num_slots": num_slots,
-            "hidden_dim": hidden_dim,
-            "num_blocks": num_blocks,
-        }
+        self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
         self.num_slots = num_slots
         slot_dim = latent_dim // num_slots
         self.read = nn.Linear(sum(PARTS), hidden_dim)
@@ -130,13 +126,7 @@ class ObjectSlotDecoder(nn.Module):
 
     def __init__(self, latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int):
         super().__init__()
-        check_slots(latent_dim, num_slots, hidden_dim)
-        self.arguments = {
-            "latent_dim": latent_dim,
-            "num_slots": num_slots,
-            "hidden_dim": hidden_dim,
-            "num_blocks": num_blocks,
-        }
+        self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
         self.num_slots = num_slots
         looks = (latent_dim // num_slots - WHERE) * (1 + 2 * OCTAVES)
         self.hidden = nn.Linear(looks, hidden_dim)
