@@ -93,9 +93,32 @@ class LocalLauncher(SweepLauncher):
         run_jobs(jobs, self.jobs)
 
 
+class SlurmLauncher(SweepLauncher):
+    """Jobs of an array on a Slurm cluster; the options are those of `conf/hydra/launcher/slurm.yaml`.
+
+    Closing the terminal loses nothing: the jobs run on, and the ledger is read off the disk.
+    """
+
+    def __init__(self, detach: bool, max_num_timeout: int, **parameters: Any):
+        self.detach = detach
+        self.max_num_timeout = max_num_timeout
+        plain = OmegaConf.to_container(OmegaConf.create(parameters))
+        self.parameters = {name: value for name, value in plain.items() if value is not None}
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        from arc_vae.sweeping.slurm import submit_arrays, wait
+
+        submitted = submit_arrays(jobs, self.max_num_timeout, self.parameters)
+        print(f"submitted: {', '.join(submitted)}", flush=True)
+        if self.detach:
+            print(f"python -m arc_vae.sweep dir={jobs[0].directory.parent} tells how they fare")
+            raise SystemExit(0)
+        wait(submitted)
+
+
 def register() -> None:
     """Make the launchers known to Hydra, which takes them from the package `hydra_plugins` only."""
     sys.modules[PLUGIN_NAME] = sys.modules[__name__]
-    for launcher in (LocalLauncher,):
+    for launcher in (LocalLauncher, SlurmLauncher):
         launcher.__module__ = PLUGIN_NAME
         Plugins.instance().register(launcher)

@@ -13,13 +13,17 @@ from arc_vae.sweeping.frozen import thaw
 LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
-def main() -> None:
-    """Train in the directory; exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
-    directory = Path(sys.argv[1])
+def work(directory: Path) -> None:
+    """Train in the directory as it was frozen there, or go on; the log goes to the terminal and to train.log."""
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
-    logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers)
+    logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
+    run(thaw(directory), directory)
+
+
+def main() -> None:
+    """Exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
     try:
-        run(thaw(directory), directory)
+        work(Path(sys.argv[1]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(USER_MISTAKE) from None

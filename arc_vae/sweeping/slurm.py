@@ -1,0 +1,112 @@
+"""Jobs of a sweep on a Slurm cluster: one array, submitted through submitit; what each does is read off the disk."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from arc_vae.errors import UserError
+from arc_vae.run_directory import RunDirectory
+from arc_vae.sweeping.frozen import Job
+from arc_vae.training.interruption import Interrupted
+
+POLL_SECONDS = 2.0
+SUBMITIT_FOLDER = ".submitit"
+# What Slurm calls the end of a job that could not speak for itself.
+ENDS = {
+    "OUT_OF_MEMORY": "ran out of the memory it asked for",
+    "TIMEOUT": "ran out of time",
+    "NODE_FAIL": "its node failed",
+    "CANCELLED": "cancelled",
+    "PREEMPTED": "preempted",
+}
+
+
+class SlurmJob:
+    """What submitit runs on a node, and runs again when the job is requeued: a run goes on from its checkpoint."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory.absolute()
+
+    def __call__(self) -> None:
+        from arc_vae.sweeping.worker import work
+
+        try:
+            work(self.directory)
+        except Interrupted as stop:
+            # SIGTERM, which submitit only logs: the run is saved, Slurm's next signal would be SIGKILL.
+            sys.exit(128 + stop.signal)
+
+    def checkpoint(self) -> Any:
+        """Called on submitit's signal, after the run has saved itself: the same again."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self)
+
+
+def submit_arrays(jobs: Sequence[Job], max_num_timeout: int, parameters: dict[str, Any]) -> dict[str, Job]:
+    """Submit the jobs as one array, or as several where they are more than the cluster allows; each by its Slurm id.
+
+    Raises:
+        UserError: Slurm is not there, or refuses an array; its own words are in the message.
+    """
+    import submitit
+
+    folder = jobs[0].directory.parent / SUBMITIT_FOLDER / "%j"
+    submitted: dict[str, Job] = {}
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=max_num_timeout)
+        executor.update_parameters(**parameters)
+        size = largest_array()
+        for part in (jobs[first : first + size] for first in range(0, len(jobs), size)):
+            handles = executor.submit_array([SlurmJob(job.directory) for job in part])
+            submitted |= {handle.job_id: job for handle, job in zip(handles, part, strict=True)}
+    except (RuntimeError, TypeError, NameError, submitit.core.utils.FailedJobError) as error:
+        raise UserError(f"hydra/launcher=slurm: {' '.join(str(error).split())}") from error
+    return submitted
+
+
+def largest_array() -> int:
+    """The cluster's limit of jobs in one array."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _slurm("scontrol", "show", "config"))
+    return int(found[1]) if found else 1001
+
+
+def wait(submitted: dict[str, Job]) -> None:
+    """Until none of the jobs is in the queue any more; a job that could not say how it ended is spoken for."""
+    waiting = dict(submitted)
+    while waiting:
+        time.sleep(POLL_SECONDS)
+        queued = queued_ids(waiting)
+        for job_id in [job_id for job_id in waiting if job_id not in queued]:
+            job = waiting.pop(job_id)
+            print(f"job {job.number} {settle(job.directory, job_id)}", flush=True)
+
+
+def queued_ids(ids: Iterable[str]) -> set[str]:
+    """Those of the ids that are pending, running or on their way out; without accounting, from the queue alone."""
+    arrays = {job_id.partition("_")[0] for job_id in ids}
+    return set(_slurm("squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(arrays)}").split())
+
+
+def settle(directory: Path, job_id: str) -> str:
+    """The state of a job that has left the queue."""
+    run = RunDirectory(directory)
+    state = run.status().get("state")
+    if state not in ("finished", "failed"):
+        found = re.search(r"JobState=(\w+)", _slurm("scontrol", "show", "job", job_id))
+        end = found[1] if found else "ended without a word"
+        directory.mkdir(parents=True, exist_ok=True)
+        run.set_state("failed", f"Slurm job {job_id}: {ENDS.get(end, end)}")
+    return run.status()["state"]
+
+
+def _slurm(*command: str) -> str:
+    """What a Slurm command prints; nothing where it fails, as squeue does for jobs it has forgotten."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    except FileNotFoundError as error:
+        raise UserError(f"hydra/launcher=slurm needs {command[0]}, which is not on this machine") from error
