@@ -53,35 +53,59 @@ def weights(run: Path) -> dict:
     return torch.load(run / "checkpoints" / "vae_final.pth", weights_only=True)["model_state_dict"]
 
 
-def test_one_job_killed_one_requeued_the_others_untouched(slurm, tmp_path):
-    """The requeued one goes on where it was and ends with the weights of a run that was never interrupted."""
-    launch = [sys.executable, "-m", "arc_vae.train", "-m", *TINY, EPOCHS, "wandb.mode=disabled", "seed=0,1,2", *OPTIONS]
+def requeue(slurm: dict, job: Path, slurm_id: str, *how: str) -> int:
+    """Have a running job requeued and begin anew at once; the step it had stopped at."""
+    command(slurm, *how, slurm_id)
+    wait_for(lambda: status(job).get("state") == "preempted")
+    stopped_at = torch.load(job / "checkpoints" / "last.pth", weights_only=True)["step"]
+    # Slurm holds a requeued job back for two minutes.
+    listed = ("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i")
+    wait_for(lambda: slurm_id in command(slurm, *listed).split())
+    command(slurm, "scontrol", "update", f"JobId={slurm_id}", "StartTime=now")
+    return stopped_at
+
+
+def test_one_job_killed_two_requeued_the_others_untouched(slurm, tmp_path):
+    """The requeued ones go on where they were and end with the weights of runs that were never interrupted."""
+    options = (*TINY, EPOCHS, "wandb.mode=disabled")
+    launch = [sys.executable, "-m", "arc_vae.train", "-m", *options, "seed=0,1,2,3", *OPTIONS]
     launcher = subprocess.Popen(
         launch, cwd=tmp_path, env={**os.environ, **slurm}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     wait_for(lambda: list(tmp_path.glob("multirun_sweeps/*/*_tiny/jobs.json")))
     (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
-    killed, requeued, untouched = (sweep / str(number) for number in range(3))
-    for job in (killed, requeued):
-        wait_for(lambda job=job: (job / "metrics.jsonl").is_file())
-        if job is killed:
-            os.kill(status(job)["pid"], signal.SIGKILL)
-        else:
-            array = command(slurm, "squeue", "--noheader", "--format=%F").split()[0]
-            command(slurm, "scancel", "--signal=USR2", f"{array}_1")
-            wait_for(lambda: status(requeued).get("state") == "preempted")
-            stopped_at = torch.load(requeued / "checkpoints" / "last.pth", weights_only=True)["step"]
-            # Slurm holds a requeued job back for two minutes.
-            wait_for(lambda: "PENDING" in command(slurm, "squeue", "--noheader", "--array", "--format=%i %T"))
-            command(slurm, "scontrol", "update", f"JobId={array}_1", "StartTime=now")
+    jobs = [sweep / str(number) for number in range(4)]
+    wait_for(lambda: (jobs[0] / "metrics.jsonl").is_file())
+    array = command(slurm, "squeue", "--noheader", "--format=%F").split()[0]
+    os.kill(status(jobs[0])["pid"], signal.SIGKILL)
+    stopped_at = {}
+    for number, how in ((1, ("scancel", "--signal=USR2")), (2, ("scontrol", "requeue"))):
+        wait_for(lambda job=jobs[number]: (job / "metrics.jsonl").is_file())
+        stopped_at[number] = requeue(slurm, jobs[number], f"{array}_{number}", *how)
     words, _ = launcher.communicate(timeout=300)
     assert launcher.returncode == 1, words
-    assert [status(job)["state"] for job in (killed, requeued, untouched)] == ["failed", "finished", "finished"]
+    assert [status(job)["state"] for job in jobs] == ["failed", "finished", "finished", "finished"]
     assert "job 0 failed" in words and "JobState=FAILED" in command(slurm, "scontrol", "show", "job", f"{array}_0")
-    assert 0 < stopped_at < 8 * 16 and "resuming" in (requeued / "train.log").read_text()
-    run_command("train", *TINY, EPOCHS, "wandb.mode=disabled", "seed=1", "hydra.run.dir=alone", cwd=tmp_path)
-    alone, again = weights(tmp_path / "alone"), weights(requeued)
-    assert all(torch.equal(again[name], value) for name, value in alone.items())
+    for number, step in stopped_at.items():
+        assert 0 < step < 8 * 16 and "resuming" in (jobs[number] / "train.log").read_text()
+        alone = tmp_path / f"alone{number}"
+        run_command("train", *options, f"seed={number}", f"hydra.run.dir={alone}", cwd=tmp_path)
+        again, whole = weights(jobs[number]), weights(alone)
+        assert all(torch.equal(again[name], value) for name, value in whole.items()), f"job {number}"
+
+
+def test_the_launcher_may_die_after_submission(slurm, tmp_path):
+    launch = [sys.executable, "-m", "arc_vae.train", "-m", *TINY, "wandb.mode=disabled", "seed=0,1", *OPTIONS]
+    launcher = subprocess.Popen(
+        launch, cwd=tmp_path, env={**os.environ, **slurm}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for line in launcher.stdout:
+        if line.startswith("submitted: "):
+            break
+    launcher.kill()
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    wait_for(lambda: all(status(sweep / number).get("state") == "finished" for number in "01"))
+    assert run_command("sweep", f"dir={sweep}", cwd=tmp_path).stdout.count("finished") == 2
 
 
 def test_detached_it_returns_at_once_and_the_ledger_tells_the_rest(slurm, tmp_path):
