@@ -41,7 +41,10 @@ PartitionName=low Nodes=$name Default=YES MaxTime=INFINITE State=UP PriorityTier
 PartitionName=high Nodes=$name MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF OverSubscribe=FORCE:4
 CONF
     export SLURM_CONF="$folder/slurm.conf"
-    pgrep -x munged >/dev/null || munged --force
+    if ! pgrep -x munged >/dev/null; then
+        munged --force 2>/dev/null
+        pgrep -x munged >"$folder/munged.pid"
+    fi
     slurmctld && slurmd
     for _ in $(seq 60); do
         sinfo --noheader --format=%t 2>/dev/null | grep -qE 'idle|mix|alloc' && return
@@ -54,7 +57,7 @@ CONF
 stop() {
     export SLURM_CONF="$folder/slurm.conf"
     scancel --full --user="$(id -un)" 2>/dev/null || true
-    for daemon in slurmd slurmctld; do
+    for daemon in slurmd slurmctld munged; do
         [ -s "$folder/$daemon.pid" ] && kill "$(cat "$folder/$daemon.pid")" 2>/dev/null || true
     done
 }
