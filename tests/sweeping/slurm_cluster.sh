@@ -41,10 +41,7 @@ PartitionName=low Nodes=$name Default=YES MaxTime=INFINITE State=UP PriorityTier
 PartitionName=high Nodes=$name MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF OverSubscribe=FORCE:4
 CONF
     export SLURM_CONF="$folder/slurm.conf"
-    if ! pgrep -x munged >/dev/null; then
-        munged --force 2>/dev/null
-        pgrep -x munged >"$folder/munged.pid"
-    fi
+    pgrep -x munged >/dev/null || munged --force --pid-file="$folder/munged.pid" 2>/dev/null
     slurmctld && slurmd
     for _ in $(seq 60); do
         sinfo --noheader --format=%t 2>/dev/null | grep -qE 'idle|mix|alloc' && return
