@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import IO
 
 from arc_vae.errors import UserError
 from arc_vae.files import write_json
@@ -46,13 +47,26 @@ class RunDirectory:
         Raises:
             UserError: another live process trains here.
         """
-        self._lock = (self.path / "train.log").open("a")
+        self._lock = self._try_lock()
+        if self._lock is None:
+            raise UserError(f"{self.path} is in use by another run; wait for it to end or choose another hydra.run.dir")
+
+    def locked(self) -> bool:
+        """Whether a live process, seen from this machine, keeps the directory to itself."""
+        held = self._try_lock()
+        if held is not None:
+            held.close()
+        return held is None
+
+    def _try_lock(self) -> IO[str] | None:
+        """The open file that holds the lock; None where another process holds it."""
+        file = (self.path / "train.log").open("a")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"{self.path} is in use by another run; wait for it to end or choose another hydra.run.dir"
-            ) from error
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        return file
 
     def metrics(self) -> dict:
         """What metrics.json says.

@@ -84,7 +84,7 @@ class SweepLauncher(Launcher):
 class LocalLauncher(SweepLauncher):
     """Jobs on this machine, `jobs` at a time; `auto` is one a core."""
 
-    def __init__(self, jobs: int | Literal["auto"] = 1, **unused: Any):
+    def __init__(self, jobs: int | Literal["auto"] = 1):
         self.jobs = jobs
 
     def run(self, jobs: Sequence[Job]) -> None:

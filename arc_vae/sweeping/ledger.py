@@ -1,6 +1,5 @@
 """A sweep as its directory tells it: works while it runs, afterwards, and without the process that launched it."""
 
-import fcntl
 import json
 import os
 import shlex
@@ -82,11 +81,8 @@ def epochs_done(file: Path) -> int:
 
 def _alive(run: RunDirectory) -> bool:
     """Whether a process holds the run's lock, or has written a moment ago where locks are not seen."""
-    with (run.path / "train.log").open("a") as log:
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    if run.locked():
+        return True
     if run.status()["host"] == os.uname().nodename:
         return False
     files = [file for file in (run.path / FILE_NAME, run.status_file) if file.is_file()]
