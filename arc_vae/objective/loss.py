@@ -11,6 +11,7 @@ the second costs ln 9 = 2.197 nats an object cell as long as nothing is known of
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from arc_vae.errors import require
@@ -20,8 +21,9 @@ from arc_vae.grids import BACKGROUND, CELLS
 class LossTerms(NamedTuple):
     """One batch's objective (scalars but for `kl_per_dim`).
 
-    `total` = `reconstruction` + β · `kl`, in the objective's own units;
+    `total` = `reconstruction` + β · `kl` + blank_weight · `blank_nats`, in the objective's own units;
     `reconstruction_nats` = `foreground_nats` + `color_nats` and `kl_nats` are nats per grid whatever the objective;
+    `blank_nats` is nats per prior sample, 0 where none was decoded;
     `kl_per_dim` (d,) is nats per grid and dimension, before any free bits.
     """
 
@@ -32,6 +34,7 @@ class LossTerms(NamedTuple):
     foreground_nats: Tensor
     color_nats: Tensor
     kl_nats: Tensor
+    blank_nats: Tensor
     kl_per_dim: Tensor
 
 
@@ -74,6 +77,17 @@ def cell_nats(logits: Tensor, grids: Tensor) -> CellNats:
     return CellNats(empty, occupied, whole - empty - occupied)
 
 
+def blank_nats(logits: Tensor) -> Tensor:
+    """-log(1 - P(blank | z)) of decoded codes, logits (B, 10, 16, 16) → (B,): nats for "some cell holds an object".
+
+    By way of each cell's log odds, so that there is a gradient where a blank grid is all but certain.
+    """
+    logits = logits.float()
+    odds = logits[:, BACKGROUND + 1 :].logsumexp(dim=1) - logits[:, BACKGROUND]
+    not_blank = F.softplus(odds).sum(dim=(1, 2)).clamp(min=torch.finfo(torch.float32).tiny)  # -log P(blank)
+    return -torch.log(-torch.expm1(-not_blank))
+
+
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(μ, σ²) || N(0, 1)) of each grid and dimension, (B, d), in nats (Kingma & Welling 2014, appendix B)."""
     return -0.5 * (1 + logvar - mu.pow(2) - logvar.exp())
@@ -92,6 +106,9 @@ class BetaVAELoss:
         foreground_warmup_epochs: epochs over which the weight of "object or background?" in the reconstruction rises
             to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
             colours, none of which either network can begin to tell before the other does.
+        blank_weight: weight of a prior sample's nats for "some cell holds an object", against 1 of an object's cell.
+            Without it, regions of the prior that no grid is encoded into decode to nothing. For corpora in which
+            every grid holds an object.
     """
 
     def __init__(
@@ -101,17 +118,20 @@ class BetaVAELoss:
         free_bits: float = 0.0,
         background_weight: float = 1.0,
         foreground_warmup_epochs: int = 0,
+        blank_weight: float = 0.0,
     ):
         require(reconstruction in ("sum", "mean"), "reconstruction", reconstruction, "sum or mean")
         require(kl in ("sum", "mean"), "kl", kl, "sum or mean")
         require(free_bits >= 0, "free_bits", free_bits, "0 or more nats per dimension")
         require(background_weight > 0, "background_weight", background_weight, "above 0; 1 is the ELBO")
         require(foreground_warmup_epochs >= 0, "foreground_warmup_epochs", foreground_warmup_epochs, "0 or more epochs")
+        require(blank_weight >= 0, "blank_weight", blank_weight, "0 or more; 0 decodes no prior samples")
         self.cell_weight = 1.0 if reconstruction == "sum" else 1.0 / CELLS
         self.kl_reduction = kl
         self.free_bits = free_bits
         self.background_weight = background_weight
         self.foreground_warmup_epochs = foreground_warmup_epochs
+        self.blank_weight = blank_weight
 
     def dim_weight(self, latent_dim: int) -> float:
         """Weight of one nat of KL in the objective's KL term."""
@@ -128,7 +148,10 @@ class BetaVAELoss:
     def combine(
         self, nats: CellNats, kl_per_dim: Tensor, beta: float | Tensor, foreground_weight: float | Tensor = 1.0
     ) -> LossTerms:
-        """The objective from its batch means: reconstruction in nats per grid (scalars), KL (d,) in nats."""
+        """The objective from its batch means: reconstruction in nats per grid (scalars), KL (d,) in nats.
+
+        Without the part of `blank_weight`, which is about samples, not about grids.
+        """
         foreground = self.background_weight * nats.empty + nats.occupied
         reconstruction = self.cell_weight * (foreground_weight * foreground + nats.color)
         counted = torch.clamp(kl_per_dim, min=self.free_bits) if self.free_bits > 0 else kl_per_dim
@@ -141,6 +164,7 @@ class BetaVAELoss:
             foreground_nats=nats.foreground,
             color_nats=nats.color,
             kl_nats=kl_per_dim.sum(),
+            blank_nats=torch.zeros_like(reconstruction),
             kl_per_dim=kl_per_dim,
         )
 
@@ -152,7 +176,15 @@ class BetaVAELoss:
         logvar: Tensor,
         beta: float | Tensor,
         foreground_weight: float | Tensor = 1.0,
+        samples: Tensor | None = None,
     ) -> LossTerms:
-        """Objective of a batch: logits (B, 10, 16, 16), integer grids (B, 16, 16), mu and logvar (B, d)."""
+        """Objective of a batch: logits (B, 10, 16, 16), integer grids (B, 16, 16), mu and logvar (B, d).
+
+        `samples` are the logits (S, 10, 16, 16) of codes drawn from N(0, I).
+        """
         nats = CellNats(*(part.mean() for part in cell_nats(logits, grids)))
-        return self.combine(nats, kl_divergence(mu, logvar).mean(dim=0), beta, foreground_weight)
+        terms = self.combine(nats, kl_divergence(mu, logvar).mean(dim=0), beta, foreground_weight)
+        if samples is None:
+            return terms
+        blank = blank_nats(samples).mean()
+        return terms._replace(total=terms.total + self.blank_weight * blank, blank_nats=blank)

@@ -22,6 +22,7 @@ STEP_METRICS = (
     "train/foreground_nats",
     "train/color_nats",
     "train/kl_nats",
+    "train/blank_nats",
     "train/pixel_accuracy",
     "train/object_accuracy",
     "train/active_dims",
@@ -30,6 +31,9 @@ STEP_METRICS = (
 
 # Without any of these finite, the weights are lost.
 MUST_BE_FINITE = ("train/loss_reconstruction", "train/loss_kl", "train/loss_total", "train/grad_norm")
+
+# Of a batch's size, how many prior samples the objective looks at: a sixteenth of a step's time.
+PRIOR_SHARE = 1 / 4
 
 # Steps between two fetches of the records: on a GPU each fetch is a synchronisation.
 FETCH_EVERY = 50
@@ -57,8 +61,15 @@ class TrainingStep:
     def _objective(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> tuple[LossTerms, Tensor]:
         with autocast(batch.device, self.precision):
             output = self.learner.model(batch)
-        terms = self.loss(output.logits, batch, output.mu, output.logvar, beta, foreground_weight)
+            samples = self._decode_prior(batch) if self.loss.blank_weight > 0 else None
+        terms = self.loss(output.logits, batch, output.mu, output.logvar, beta, foreground_weight, samples)
         return terms, output.logits
+
+    def _decode_prior(self, batch: Tensor) -> Tensor:
+        """Logits of codes drawn from N(0, I), a share of the batch's size."""
+        model = self.learner.model
+        count = math.ceil(PRIOR_SHARE * len(batch))
+        return model.decode(torch.randn(count, model.latent_dim, device=batch.device))
 
     def __call__(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
         """Train on integer grids (B, 16, 16) at β and the foreground's weight (scalars).

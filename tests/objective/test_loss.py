@@ -5,7 +5,7 @@ import torch
 
 from arc_vae.errors import InvalidValue
 from arc_vae.objective import BetaVAELoss
-from arc_vae.objective.loss import cell_nats, kl_divergence
+from arc_vae.objective.loss import blank_nats, cell_nats, kl_divergence
 
 REDUCTIONS = {"balanced": ("sum", "mean"), "elbo": ("sum", "sum"), "seed_literal": ("mean", "mean")}
 
@@ -16,6 +16,29 @@ def batch(latent_dim: int = 4):
     grids = torch.randint(10, (5, 16, 16), generator=generator, dtype=torch.uint8)
     mu, logvar = torch.randn(2, 5, latent_dim, generator=generator)
     return logits, grids, mu, logvar
+
+
+def test_blank_nats_in_closed_form_and_with_a_gradient_where_blank_is_certain():
+    # A cell is background with 1/10, all 256 hardly ever; then with 1 - 9 e^-20, where float32 has 1.
+    logits = torch.zeros(2, 10, 16, 16)
+    logits[1, 0] = 20.0
+    logits.requires_grad_()
+    nats = blank_nats(logits)
+    assert nats.tolist() == pytest.approx([0, -math.log(256 * 9 * math.exp(-20))], rel=1e-5)
+    nats[1].backward()
+    assert (logits.grad[1, 1:] < 0).all() and (logits.grad[1, 0] > 0).all()
+    logits.data[1, 0] = 1e4
+    assert blank_nats(logits).isfinite().all()
+
+
+def test_blank_weight_adds_the_samples_nats_to_the_objective():
+    arguments, samples = (*batch(), 2.0), torch.zeros(3, 10, 16, 16)
+    samples[:, 0] = 8.0
+    without = BetaVAELoss(blank_weight=5.0)(*arguments)
+    terms = BetaVAELoss(blank_weight=5.0)(*arguments, samples=samples)
+    assert terms.blank_nats.item() == pytest.approx(blank_nats(samples)[0].item()) and without.blank_nats == 0
+    assert terms.total.item() == pytest.approx(without.total.item() + 5 * terms.blank_nats.item(), rel=1e-6)
+    assert terms.reconstruction == without.reconstruction and terms.kl == without.kl
 
 
 @pytest.mark.parametrize(
@@ -142,6 +165,7 @@ def test_free_bits_floor_each_dimension_and_stop_its_gradient():
     "arguments",
     [
         {"background_weight": 0.0},
+        {"blank_weight": -1.0},
         {"foreground_warmup_epochs": -1},
         {"free_bits": -0.1},
         {"kl": "max"},
