@@ -101,12 +101,12 @@ class BetaVAELoss:
         kl: "sum" over the latent dimensions, or "mean" over them.
         free_bits: nats per dimension below which the KL costs nothing: each dimension counts
             max(its batch mean, free_bits) (Kingma et al. 2016, appendix C.8).
-        background_weight: weight of the background's cells in the reconstruction, against 1 of an object's. At 1 the
+        object_weight: weight of the objects' cells in the reconstruction, against 1 of the background's. At 1 the
             objective is an ELBO's, and in doubt the model answers background, of which 93 % of the cells are.
         foreground_warmup_epochs: epochs over which the weight of "object or background?" in the reconstruction rises
             to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
             colours, none of which either network can begin to tell before the other does.
-        blank_weight: weight of a prior sample's nats for "some cell holds an object", against 1 of an object's cell.
+        blank_weight: weight of a prior sample's nats for "some cell holds an object", against 1 of a background's cell.
             Without it, regions of the prior that no grid is encoded into decode to nothing. For corpora in which
             every grid holds an object.
     """
@@ -116,20 +116,20 @@ class BetaVAELoss:
         reconstruction: Literal["sum", "mean"] = "sum",
         kl: Literal["sum", "mean"] = "mean",
         free_bits: float = 0.0,
-        background_weight: float = 1.0,
+        object_weight: float = 1.0,
         foreground_warmup_epochs: int = 0,
         blank_weight: float = 0.0,
     ):
         require(reconstruction in ("sum", "mean"), "reconstruction", reconstruction, "sum or mean")
         require(kl in ("sum", "mean"), "kl", kl, "sum or mean")
         require(free_bits >= 0, "free_bits", free_bits, "0 or more nats per dimension")
-        require(background_weight > 0, "background_weight", background_weight, "above 0; 1 is the ELBO")
+        require(object_weight > 0, "object_weight", object_weight, "above 0; 1 is the ELBO")
         require(foreground_warmup_epochs >= 0, "foreground_warmup_epochs", foreground_warmup_epochs, "0 or more epochs")
         require(blank_weight >= 0, "blank_weight", blank_weight, "0 or more; 0 decodes no prior samples")
         self.cell_weight = 1.0 if reconstruction == "sum" else 1.0 / CELLS
         self.kl_reduction = kl
         self.free_bits = free_bits
-        self.background_weight = background_weight
+        self.object_weight = object_weight
         self.foreground_warmup_epochs = foreground_warmup_epochs
         self.blank_weight = blank_weight
 
@@ -152,8 +152,8 @@ class BetaVAELoss:
 
         Without the part of `blank_weight`, which is about samples, not about grids.
         """
-        foreground = self.background_weight * nats.empty + nats.occupied
-        reconstruction = self.cell_weight * (foreground_weight * foreground + nats.color)
+        foreground = nats.empty + self.object_weight * nats.occupied
+        reconstruction = self.cell_weight * (foreground_weight * foreground + self.object_weight * nats.color)
         counted = torch.clamp(kl_per_dim, min=self.free_bits) if self.free_bits > 0 else kl_per_dim
         kl = self.dim_weight(len(kl_per_dim)) * counted.sum()
         return LossTerms(

@@ -86,11 +86,11 @@ def test_foreground_counts_nothing_at_first_and_wholly_after_its_warm_up():
     assert [BetaVAELoss().foreground_weight(epoch) for epoch in (1, 2)] == [1, 1]
 
 
-def test_background_weight_scales_the_cells_of_the_background_and_no_others():
+def test_object_weight_scales_the_cells_of_objects_and_no_others():
     logits, grids, mu, logvar = batch()
     nats = torch.nn.functional.cross_entropy(logits, grids.long(), reduction="none")
-    expected = (nats * torch.where(grids > 0, 1.0, 0.6)).sum() / len(grids)
-    terms = BetaVAELoss("sum", "sum", background_weight=0.6)(logits, grids, mu, logvar, beta=0.5)
+    expected = (nats * torch.where(grids > 0, 1.5, 1.0)).sum() / len(grids)
+    terms = BetaVAELoss("sum", "sum", object_weight=1.5)(logits, grids, mu, logvar, beta=0.5)
     assert terms.reconstruction.item() == pytest.approx(expected.item(), rel=1e-5)
     assert terms.reconstruction_nats.item() == pytest.approx(nats.sum().item() / len(grids), rel=1e-5)
 
@@ -164,7 +164,7 @@ def test_free_bits_floor_each_dimension_and_stop_its_gradient():
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"background_weight": 0.0},
+        {"object_weight": 0.0},
         {"blank_weight": -1.0},
         {"foreground_warmup_epochs": -1},
         {"free_bits": -0.1},
