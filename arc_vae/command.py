@@ -67,11 +67,14 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                     raise
                 refuse(UserError(explain(error)))
             except ValueError as error:
-                # Hydra's only words for `loss=null`, and its only error here that is no HydraException.
-                if not str(error).startswith("Config group override must be"):
-                    raise
+                # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
                 given = " ".join(sys.argv[1:])
-                refuse(UserError(f"a config group takes the name of one of its options, not null or a number: {given}"))
+                if str(error).startswith("Config group override must be"):
+                    options = "a config group takes the name of one of its options, not null or a number"
+                    refuse(UserError(f"{options}: {given}"))
+                if str(error).startswith("Only one of --run"):
+                    refuse(UserError(f"one of -m, --cfg and --info at a time: {given}"))
+                raise
             finally:
                 if before is None:
                     del os.environ["HYDRA_FULL_ERROR"]

@@ -35,7 +35,7 @@ def main(cfg: DictConfig) -> None:
     for sweep in dict.fromkeys(answer.sweep for answer in answers):
         directory = Path(f"{cfg.sweep_dir}_{sweep}")
         print(f"\nfallback={sweep} in {directory}", flush=True)
-        finished &= submit(directory, variants(run, sweep), launcher.run)
+        finished &= submit(directory, variants(run, sweep), launcher)
     if not finished:
         raise SystemExit(1)
 

@@ -1,5 +1,6 @@
 """What a result came from: versions of what computed it, and the state of the code."""
 
+import json
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -19,16 +20,31 @@ def versions() -> dict[str, str | None]:
     return found
 
 
+# Where this code and its `conf/` lie: a checkout, or a sweep's copy of one.
+ROOT = Path(__file__).parents[1]
+# What the checkout was when a copy of it was made; lies at the copy's root.
+RECORDED_STATE = "git.json"
+
+
 def git_state() -> dict[str, str | bool] | None:
-    """Commit of the checkout this code runs from and whether it was changed since; null outside a checkout."""
-    root = Path(__file__).parents[1]
+    """Commit of the checkout this code comes from and whether it was changed since; null where there was none."""
+    if (ROOT / RECORDED_STATE).is_file():
+        return json.loads((ROOT / RECORDED_STATE).read_text())
     try:
-        commit = _git(root, "rev-parse", "HEAD")
-        tracked = _git(root, "ls-files", "arc_vae/provenance.py")
-        dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+        commit = _git(ROOT, "rev-parse", "HEAD")
+        tracked = _git(ROOT, "ls-files", "arc_vae/provenance.py")
+        dirty = bool(_git(ROOT, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": dirty} if tracked else None
+
+
+def git_diff() -> str:
+    """What was changed since the commit, in tracked files; empty outside a checkout."""
+    try:
+        return _git(ROOT, "diff", "HEAD") if git_state() else ""
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -10,14 +10,24 @@ from arc_vae.command import command
 @command("sweep")
 def main(cfg: DictConfig) -> None:
     """Print the ledger, rewrite leaderboard.csv and report.html; with rerun=true run what is undone first."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+
     from arc_vae.errors import require
+    from arc_vae.sweeping.launcher import register
     from arc_vae.sweeping.ledger import read_sweep, report, undone
-    from arc_vae.sweeping.local import run_jobs
+    from arc_vae.sweeping.slurm import in_queue
 
     sweep = Path(str(cfg.dir))
     require(isinstance(cfg.rerun, bool), "rerun", cfg.rerun, "true or false")
     if cfg.rerun:
-        run_jobs([entry.job for entry in undone(read_sweep(sweep))], cfg.jobs)
+        register()
+        waiting = in_queue(sweep)
+        jobs = [entry.job for entry in undone(read_sweep(sweep)) if str(entry.job.number) not in waiting]
+        for number, job_id in waiting.items():
+            print(f"job {number} is in Slurm's queue as {job_id} and is left there")
+        if jobs:
+            instantiate(HydraConfig.get().launcher).run(jobs)
     if not report(sweep) and cfg.rerun:
         raise SystemExit(1)
 

@@ -26,6 +26,7 @@ REFUSED = [
     (["criteria.pixel_accuracy=90"], "criteria.pixel_accuracy=90: must be a share between 0 and 1"),
     (["data=npz", "data.path=missing.npz"], "missing.npz does not exist"),
     (["loss=null"], "a config group takes the name of one of its options, not null or a number: loss=null"),
+    (["-m", "--cfg", "job"], "one of -m, --cfg and --info at a time: -m --cfg job"),
     (["~optimizer"], "optimizer has no option picked; pick one: optimizer=adam"),
     (["seed=-1"], "seed=-1: must be an integer of at least 0"),
     (["name=a/b"], "name=a/b: must be letters"),

@@ -103,8 +103,8 @@ class BetaVAELoss:
             max(its batch mean, free_bits) (Kingma et al. 2016, appendix C.8).
         object_weight: weight of the objects' cells in the reconstruction, against 1 of the background's. At 1 the
             objective is an ELBO's, and in doubt the model answers background, of which 93 % of the cells are.
-        foreground_warmup_epochs: epochs over which the weight of "object or background?" in the reconstruction rises
-            to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
+        foreground_warmup_steps: steps over which the weight of "object or background?" in the reconstruction rises
+            from 0 to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
             colours, none of which either network can begin to tell before the other does.
         blank_weight: weight of a prior sample's nats for "some cell holds an object", against 1 of a background's cell.
             Without it, regions of the prior that no grid is encoded into decode to nothing. For corpora in which
@@ -117,20 +117,20 @@ class BetaVAELoss:
         kl: Literal["sum", "mean"] = "mean",
         free_bits: float = 0.0,
         object_weight: float = 1.0,
-        foreground_warmup_epochs: int = 0,
+        foreground_warmup_steps: int = 0,
         blank_weight: float = 0.0,
     ):
         require(reconstruction in ("sum", "mean"), "reconstruction", reconstruction, "sum or mean")
         require(kl in ("sum", "mean"), "kl", kl, "sum or mean")
         require(free_bits >= 0, "free_bits", free_bits, "0 or more nats per dimension")
         require(object_weight > 0, "object_weight", object_weight, "above 0; 1 is the ELBO")
-        require(foreground_warmup_epochs >= 0, "foreground_warmup_epochs", foreground_warmup_epochs, "0 or more epochs")
+        require(foreground_warmup_steps >= 0, "foreground_warmup_steps", foreground_warmup_steps, "0 or more steps")
         require(blank_weight >= 0, "blank_weight", blank_weight, "0 or more; 0 decodes no prior samples")
         self.cell_weight = 1.0 if reconstruction == "sum" else 1.0 / CELLS
         self.kl_reduction = kl
         self.free_bits = free_bits
         self.object_weight = object_weight
-        self.foreground_warmup_epochs = foreground_warmup_epochs
+        self.foreground_warmup_steps = foreground_warmup_steps
         self.blank_weight = blank_weight
 
     def dim_weight(self, latent_dim: int) -> float:
@@ -141,9 +141,9 @@ class BetaVAELoss:
         """The β of the ELBO in nats per grid that this objective equals, up to its overall scale."""
         return beta * self.dim_weight(latent_dim) / self.cell_weight
 
-    def foreground_weight(self, epoch: int) -> float:
-        """Weight of the foreground's nats in an epoch's reconstruction term; epochs count from 1."""
-        return min(1.0, epoch / (self.foreground_warmup_epochs + 1))
+    def foreground_weight(self, step: int) -> float:
+        """Weight of the foreground's nats in the reconstruction term after so many steps of training."""
+        return min(1.0, step / self.foreground_warmup_steps) if self.foreground_warmup_steps else 1.0
 
     def combine(
         self, nats: CellNats, kl_per_dim: Tensor, beta: float | Tensor, foreground_weight: float | Tensor = 1.0

@@ -16,9 +16,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from arc_vae.config import refuse_foreign_targets
 from arc_vae.errors import UserError
 from arc_vae.files import write_json, write_text
-from arc_vae.provenance import git_state
+from arc_vae.provenance import git_diff, git_state
 
 FILE_NAME = "jobs.json"
+DIFF_FILE = "code.diff"
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,12 @@ def thaw(directory: Path) -> DictConfig:
 
 
 def write_jobs(sweep: Path, jobs: Sequence[Job]) -> None:
-    """Say which jobs the sweep has; a sweeper that submits in batches adds to those there."""
+    """Say which jobs the sweep has, and from what code; a sweeper that submits in batches adds to those there."""
     known = {job.number: job for job in read_jobs(sweep)} if (sweep / FILE_NAME).is_file() else {}
     known |= {job.number: job for job in jobs}
     entries = [{**asdict(job), "directory": job.directory.name} for job in known.values()]
+    if diff := git_diff():
+        write_text(sweep / DIFF_FILE, diff + "\n")
     write_json(sweep / FILE_NAME, {"command": sys.argv, "time": time.time(), "git": git_state(), "jobs": entries})
 
 

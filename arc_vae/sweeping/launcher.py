@@ -3,7 +3,7 @@
 import copy
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from arc_vae.errors import UserError
 from arc_vae.sweeping.frozen import Job, freeze, write_jobs
 from arc_vae.sweeping.ledger import report
+from arc_vae.sweeping.snapshot import take_snapshot
 
 SOME_FAILED = 1
 # As `conf/hydra/launcher/` names this module.
@@ -23,9 +24,9 @@ PLUGIN_NAME = "hydra_plugins.arc_vae"
 
 
 def submit(
-    sweep: Path, variants: Sequence[tuple[list[str], DictConfig]], run: Callable[[Sequence[Job]], None], first: int = 0
+    sweep: Path, variants: Sequence[tuple[list[str], DictConfig]], launcher: "SweepLauncher", first: int = 0
 ) -> bool:
-    """Try out, freeze and run (overrides, configuration) of each job, numbered from `first`; whether all finished.
+    """Try out, freeze and launch (overrides, configuration) of each job, numbered from `first`; whether all finished.
 
     Raises:
         UserError: a job's configuration will not do; nothing has been written or started then.
@@ -43,12 +44,20 @@ def submit(
     for job, (_, cfg) in zip(jobs, variants, strict=True):
         freeze(job, cfg)
     write_jobs(sweep, jobs)
-    run(jobs)
+    if launcher.snapshot:
+        take_snapshot(sweep)
+    launcher.run(jobs)
     return report(sweep)
 
 
 class SweepLauncher(Launcher):
-    """Freezes a sweep's jobs, runs them by whatever means a subclass has, and reports from the disk."""
+    """Freezes a sweep's jobs, runs them by whatever means a subclass has, and reports from the disk.
+
+    With `snapshot` they run from a copy of the code, made now.
+    """
+
+    def __init__(self, snapshot: bool):
+        self.snapshot = snapshot
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context = hydra_context
@@ -65,7 +74,7 @@ class SweepLauncher(Launcher):
         composed = [self._compose(n, list(overrides)) for n, overrides in enumerate(job_overrides, initial_job_idx)]
         configs = [OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]) for cfg in composed]
         own = [list(filter_overrides(overrides)) for overrides in job_overrides]
-        if not submit(sweep, list(zip(own, configs, strict=True)), self.run, initial_job_idx):
+        if not submit(sweep, list(zip(own, configs, strict=True)), self, initial_job_idx):
             raise SystemExit(SOME_FAILED)
         return []
 
@@ -84,7 +93,8 @@ class SweepLauncher(Launcher):
 class LocalLauncher(SweepLauncher):
     """Jobs on this machine, `jobs` at a time; `auto` is one a core."""
 
-    def __init__(self, jobs: int | Literal["auto"] = 1):
+    def __init__(self, snapshot: bool, jobs: int | Literal["auto"]):
+        super().__init__(snapshot)
         self.jobs = jobs
 
     def run(self, jobs: Sequence[Job]) -> None:
@@ -99,7 +109,8 @@ class SlurmLauncher(SweepLauncher):
     Closing the terminal loses nothing: the jobs run on, and the ledger is read off the disk.
     """
 
-    def __init__(self, detach: bool, max_num_timeout: int, **parameters: Any):
+    def __init__(self, snapshot: bool, detach: bool, max_num_timeout: int, **parameters: Any):
+        super().__init__(snapshot)
         self.detach = detach
         self.max_num_timeout = max_num_timeout
         plain = OmegaConf.to_container(OmegaConf.create(parameters))

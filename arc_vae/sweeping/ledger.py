@@ -11,6 +11,8 @@ from pathlib import Path
 from arc_vae.reporting.record import FILE_NAME
 from arc_vae.run_directory import RunDirectory
 from arc_vae.sweeping.frozen import Job, read_jobs
+from arc_vae.sweeping.slurm import last_words
+from arc_vae.sweeping.snapshot import code_environment
 
 # A running job writes metrics.jsonl every few seconds, while judging every minute or so.
 SILENT_SECONDS = 600
@@ -32,8 +34,10 @@ class Entry:
 
     @property
     def command(self) -> str:
-        """What runs the job again, or goes on with it."""
-        return f"python -m arc_vae.sweeping.worker {shlex.quote(str(self.job.directory))}"
+        """What runs the job again, or goes on with it, with the code it was submitted with where that was copied."""
+        code = code_environment(self.job.directory.parent).items()
+        setting = "".join(f"{name}={shlex.quote(value)} " for name, value in code)
+        return f"{setting}python -m arc_vae.sweeping.worker {shlex.quote(str(self.job.directory))}"
 
     @property
     def settings(self) -> list[str]:
@@ -58,7 +62,8 @@ def read_entry(job: Job) -> Entry:
     epochs = epochs_done(job.directory / FILE_NAME)
     if state == "running" and not _alive(run):
         state = "failed"
-        reason = f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"
+        words = [f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"]
+        reason = "; Slurm: ".join([*words, *filter(None, [last_words(job.directory)])])
     metrics = json.loads(run.metrics_file.read_text()) if run.metrics_file.is_file() else {}
     return Entry(job, state, reason, epochs, metrics if state == "finished" else {})
 

@@ -12,6 +12,7 @@ from typing import Literal
 from arc_vae.errors import require
 from arc_vae.run_directory import RunDirectory
 from arc_vae.sweeping.frozen import Job
+from arc_vae.sweeping.snapshot import code_environment
 
 OUTPUT = "job.out"
 
@@ -34,6 +35,7 @@ def run_jobs(jobs: Sequence[Job], at_a_time: int | Literal["auto"]) -> None:
 
 def _run(job: Job, environment: dict[str, str], silent: bool) -> str:
     """One job; returns what became of it in a line."""
+    environment = environment | code_environment(job.directory.parent)
     command = [sys.executable, "-m", "arc_vae.sweeping.worker", str(job.directory)]
     print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
     if silent:

@@ -1,6 +1,9 @@
 """Jobs of a sweep on a Slurm cluster: one array, submitted through submitit; what each does is read off the disk."""
 
+import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -9,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from arc_vae.errors import UserError
+from arc_vae.files import write_json
 from arc_vae.run_directory import RunDirectory
 from arc_vae.sweeping.frozen import Job
-from arc_vae.training.interruption import Interrupted
+from arc_vae.sweeping.snapshot import code_environment
 
 POLL_SECONDS = 2.0
 SUBMITIT_FOLDER = ".submitit"
+# Of a sweep directory: each job number's Slurm id, the latest where it was submitted again.
+IDS_FILE = "slurm.json"
 # What Slurm calls the end of a job that could not speak for itself.
 ENDS = {
     "OUT_OF_MEMORY": "ran out of the memory it asked for",
@@ -32,10 +38,19 @@ class SlurmJob:
         self.directory = directory.absolute()
 
     def __call__(self) -> None:
+        # torch is loaded where the job runs, not where the ledger is read.
+        from submitit.core.utils import UncompletedJobError
+
         from arc_vae.sweeping.worker import work
+        from arc_vae.training.interruption import Interrupted
 
         try:
             work(self.directory)
+        except UncompletedJobError as error:
+            # submitit's word for: saved, but not requeued once more.
+            reason = f"Slurm: {error} hydra.launcher.max_num_timeout says how often a job may run out of its time"
+            RunDirectory(self.directory).set_state("failed", reason)
+            raise
         except Interrupted as stop:
             # SIGTERM, which submitit only logs: the run is saved, Slurm's next signal would be SIGKILL.
             sys.exit(128 + stop.signal)
@@ -50,23 +65,52 @@ class SlurmJob:
 def submit_arrays(jobs: Sequence[Job], max_num_timeout: int, parameters: dict[str, Any]) -> dict[str, Job]:
     """Submit the jobs as one array, or as several where they are more than the cluster allows; each by its Slurm id.
 
+    The ids are also kept in the sweep directory, array by array.
+
     Raises:
         UserError: Slurm is not there, or refuses an array; its own words are in the message.
     """
     import submitit
 
-    folder = jobs[0].directory.parent / SUBMITIT_FOLDER / "%j"
+    sweep = jobs[0].directory.parent
+    folder = sweep / SUBMITIT_FOLDER / "%j"
+    code = [f"export {name}={shlex.quote(value)}" for name, value in code_environment(sweep).items()]
+    setup = {"slurm_setup": [*(parameters.get("slurm_setup") or []), *code]} if code else {}
     submitted: dict[str, Job] = {}
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=max_num_timeout)
-        executor.update_parameters(**parameters)
+        executor.update_parameters(**{**parameters, **setup})
         size = largest_array()
         for part in (jobs[first : first + size] for first in range(0, len(jobs), size)):
             handles = executor.submit_array([SlurmJob(job.directory) for job in part])
             submitted |= {handle.job_id: job for handle, job in zip(handles, part, strict=True)}
+            ids = slurm_ids(sweep) | {str(job.number): job_id for job_id, job in submitted.items()}
+            write_json(sweep / IDS_FILE, ids)
     except (RuntimeError, TypeError, NameError, submitit.core.utils.FailedJobError) as error:
         raise UserError(f"hydra/launcher=slurm: {' '.join(str(error).split())}") from error
     return submitted
+
+
+def slurm_ids(sweep: Path) -> dict[str, str]:
+    """The Slurm id of each job number that was submitted."""
+    return json.loads((sweep / IDS_FILE).read_text()) if (sweep / IDS_FILE).is_file() else {}
+
+
+def in_queue(sweep: Path) -> dict[str, str]:
+    """The Slurm id of each job number that Slurm still has pending or running; none on a machine without Slurm."""
+    ids = slurm_ids(sweep)
+    if not ids or shutil.which("squeue") is None:
+        return {}
+    queued = queued_ids(ids.values())
+    return {number: job_id for number, job_id in ids.items() if job_id in queued}
+
+
+def last_words(directory: Path) -> str:
+    """What Slurm's own daemon wrote last to a job's error output, as when it kills a job for its memory."""
+    job_id = slurm_ids(directory.parent).get(directory.name)
+    files = sorted((directory.parent / SUBMITIT_FOLDER / job_id).glob("*_log.err")) if job_id else []
+    found = [line for file in files for line in re.findall(r"^slurmstepd.*error: (.+)$", file.read_text(), re.M)]
+    return found[-1].strip("* ") if found else ""
 
 
 def largest_array() -> int:
@@ -99,8 +143,9 @@ def settle(directory: Path, job_id: str) -> str:
     if state not in ("finished", "failed"):
         found = re.search(r"JobState=(\w+)", _slurm("scontrol", "show", "job", job_id))
         end = found[1] if found else "ended without a word"
+        words = [ENDS.get(end, end), *filter(None, [last_words(directory)])]
         directory.mkdir(parents=True, exist_ok=True)
-        run.set_state("failed", f"Slurm job {job_id}: {ENDS.get(end, end)}")
+        run.set_state("failed", f"Slurm job {job_id}: {'; '.join(words)}")
     return run.status()["state"]
 
 

@@ -139,14 +139,14 @@ class Trainer:
         learner.model.train()
         beta = beta_schedule(epoch)
         effective = step.loss.effective_beta(beta, learner.model.latent_dim)
-        weight = step.loss.foreground_weight(epoch)
-        constants = {"train/beta": beta, "train/beta_effective": effective, "train/foreground_weight": weight}
+        constants = {"train/beta": beta, "train/beta_effective": effective}
         records = StepRecords(record, epoch, constants, learner.begun)
         # Tensors, so that new values do not compile the objective anew.
-        weights = torch.tensor(beta, device=self.device), torch.tensor(weight, device=self.device)
+        beta, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
         for batch in batches.follow(plan, done=learner.begun.steps):
             learning_rate = learner.scheduler.get_last_lr()[0]
-            fetched = records.add(learner.step + 1, learning_rate, step(batch, *weights))
+            weight.fill_(step.loss.foreground_weight(learner.step))
+            fetched = records.add(learner.step + 1, learning_rate, step(batch, beta, weight))
             progress.update()
             if fetched:
                 latest = records.latest

@@ -81,9 +81,9 @@ def test_certain_answers_cost_little_where_right_and_stay_finite_where_wrong():
 
 
 def test_foreground_counts_nothing_at_first_and_wholly_after_its_warm_up():
-    loss = BetaVAELoss(foreground_warmup_epochs=4)
-    assert [loss.foreground_weight(epoch) for epoch in range(1, 7)] == [0.2, 0.4, 0.6, 0.8, 1, 1]
-    assert [BetaVAELoss().foreground_weight(epoch) for epoch in (1, 2)] == [1, 1]
+    loss = BetaVAELoss(foreground_warmup_steps=4)
+    assert [loss.foreground_weight(step) for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert [BetaVAELoss().foreground_weight(step) for step in (0, 1)] == [1, 1]
 
 
 def test_object_weight_scales_the_cells_of_objects_and_no_others():
@@ -166,7 +166,7 @@ def test_free_bits_floor_each_dimension_and_stop_its_gradient():
     [
         {"object_weight": 0.0},
         {"blank_weight": -1.0},
-        {"foreground_warmup_epochs": -1},
+        {"foreground_warmup_steps": -1},
         {"free_bits": -0.1},
         {"kl": "max"},
         {"reconstruction": "median"},

@@ -27,18 +27,19 @@ SlurmdLogFile=$folder/slurmd.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
+SelectTypeParameters=CR_CPU_Memory
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=2
 JobAcctGatherParams=OverMemoryKill
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=5
+MaxArraySize=4
 MinJobAge=300
 ReturnToService=2
 NodeName=$name NodeAddr=127.0.0.1 CPUs=$cores RealMemory=$memory
 PartitionName=low Nodes=$name Default=YES MaxTime=INFINITE State=UP PriorityTier=1 OverSubscribe=FORCE:4 GraceTime=0
-PartitionName=high Nodes=$name MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF OverSubscribe=FORCE:4
+PartitionName=high Nodes=$name MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF OverSubscribe=EXCLUSIVE
 CONF
     export SLURM_CONF="$folder/slurm.conf"
     pgrep -x munged >/dev/null || munged --force --pid-file="$folder/munged.pid" 2>/dev/null

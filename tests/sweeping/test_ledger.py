@@ -10,7 +10,7 @@ import pytest
 
 from arc_vae.errors import UserError
 from arc_vae.run_directory import RunDirectory
-from arc_vae.sweeping import ledger
+from arc_vae.sweeping import frozen, ledger
 from arc_vae.sweeping.frozen import Job, read_jobs, write_jobs
 from arc_vae.sweeping.leaderboard import leaderboard_csv, leaderboard_text, seed_groups, write_leaderboard
 from arc_vae.sweeping.ledger import epochs_done, read_sweep, undone
@@ -39,6 +39,23 @@ def sweep(tmp_path):
     ]
     write_jobs(tmp_path, [Job(number, own, tmp_path / str(number)) for number, own in enumerate(overrides)])
     return tmp_path
+
+
+def test_what_was_changed_since_the_commit_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen, "git_diff", lambda: "-old\n+new")
+    write_jobs(tmp_path, [])
+    assert (tmp_path / "code.diff").read_text() == "-old\n+new\n"
+
+
+def test_what_slurm_said_of_a_job_it_killed_is_its_reason(sweep):
+    job = read_jobs(sweep)[1]
+    job.directory.mkdir()
+    RunDirectory(job.directory).set_state("running")
+    (sweep / "slurm.json").write_text('{"1": "7_1"}')
+    (sweep / ".submitit" / "7_1").mkdir(parents=True)
+    words = "srun: error: vm: task 0: Killed\nslurmstepd-vm: error: Exceeded job memory limit\nsrun: Job step aborted\n"
+    (sweep / ".submitit" / "7_1" / "7_1_0_log.err").write_text(words)
+    assert ledger.read_entry(job).reason.endswith("; Slurm: Exceeded job memory limit")
 
 
 def test_nothing_has_begun(sweep):

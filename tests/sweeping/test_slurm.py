@@ -14,7 +14,10 @@ from conftest import TINY, run_command
 
 CLUSTER = Path(__file__).parent / "slurm_cluster.sh"
 EPOCHS = "training.max_epochs=8"
-OPTIONS = ("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0", "hydra.launcher.cpus_per_task=1")
+ON_SLURM = (
+    *("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0"),
+    *("hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"),
+)
 
 pytestmark = pytest.mark.slow
 
@@ -53,22 +56,47 @@ def weights(run: Path) -> dict:
     return torch.load(run / "checkpoints" / "vae_final.pth", weights_only=True)["model_state_dict"]
 
 
+def pending(slurm: dict) -> list[str]:
+    """Slurm's ids of the jobs that wait."""
+    return command(slurm, "squeue", "--noheader", "--array", "--states=PENDING", "--format=%i").split()
+
+
+def begin_now(slurm: dict, slurm_id: str) -> None:
+    """Slurm holds a requeued job back for two minutes."""
+    command(slurm, "scontrol", "update", f"JobId={slurm_id}", "StartTime=now")
+
+
 def requeue(slurm: dict, job: Path, slurm_id: str, *how: str) -> int:
     """Have a running job requeued and begin anew at once; the step it had stopped at."""
-    command(slurm, *how, slurm_id)
+    command(slurm, *how)
     wait_for(lambda: status(job).get("state") == "preempted")
     stopped_at = torch.load(job / "checkpoints" / "last.pth", weights_only=True)["step"]
-    # Slurm holds a requeued job back for two minutes.
-    listed = ("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i")
-    wait_for(lambda: slurm_id in command(slurm, *listed).split())
-    command(slurm, "scontrol", "update", f"JobId={slurm_id}", "StartTime=now")
+    wait_for(lambda: slurm_id in pending(slurm))
+    begin_now(slurm, slurm_id)
     return stopped_at
+
+
+def detached(slurm: dict, workplace: Path, *options: str) -> tuple[Path, list[str]]:
+    """Submit a sweep and return at once: its directory, its jobs' Slurm ids."""
+    arguments = (*TINY, "wandb.mode=disabled", *options, *ON_SLURM, "hydra.launcher.detach=true")
+    done = run_command("train", "-m", *arguments, cwd=workplace, **slurm)
+    (ids,) = (line.removeprefix("submitted: ") for line in done.stdout.splitlines() if line.startswith("submitted: "))
+    sweep = max(workplace.glob("multirun_sweeps/*/*_tiny"), key=lambda path: path.stat().st_mtime)
+    return sweep, ids.split(", ")
+
+
+def assert_as_if_alone(job: Path, workplace: Path, *options: str) -> None:
+    """The job's weights are those of a run that nothing interrupted."""
+    alone = workplace / f"alone{job.name}"
+    run_command("train", *TINY, "wandb.mode=disabled", *options, f"hydra.run.dir={alone}", cwd=workplace)
+    again, whole = weights(job), weights(alone)
+    assert all(torch.equal(again[name], value) for name, value in whole.items())
 
 
 def test_one_job_killed_two_requeued_the_others_untouched(slurm, tmp_path):
     """The requeued ones go on where they were and end with the weights of runs that were never interrupted."""
     options = (*TINY, EPOCHS, "wandb.mode=disabled")
-    launch = [sys.executable, "-m", "arc_vae.train", "-m", *options, "seed=0,1,2,3", *OPTIONS]
+    launch = [sys.executable, "-m", "arc_vae.train", "-m", *options, "seed=0,1,2,3", *ON_SLURM]
     launcher = subprocess.Popen(
         launch, cwd=tmp_path, env={**os.environ, **slurm}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -81,21 +109,98 @@ def test_one_job_killed_two_requeued_the_others_untouched(slurm, tmp_path):
     stopped_at = {}
     for number, how in ((1, ("scancel", "--signal=USR2")), (2, ("scontrol", "requeue"))):
         wait_for(lambda job=jobs[number]: (job / "metrics.jsonl").is_file())
-        stopped_at[number] = requeue(slurm, jobs[number], f"{array}_{number}", *how)
+        stopped_at[number] = requeue(slurm, jobs[number], f"{array}_{number}", *how, f"{array}_{number}")
     words, _ = launcher.communicate(timeout=300)
     assert launcher.returncode == 1, words
     assert [status(job)["state"] for job in jobs] == ["failed", "finished", "finished", "finished"]
     assert "job 0 failed" in words and "JobState=FAILED" in command(slurm, "scontrol", "show", "job", f"{array}_0")
     for number, step in stopped_at.items():
         assert 0 < step < 8 * 16 and "resuming" in (jobs[number] / "train.log").read_text()
-        alone = tmp_path / f"alone{number}"
-        run_command("train", *options, f"seed={number}", f"hydra.run.dir={alone}", cwd=tmp_path)
-        again, whole = weights(jobs[number]), weights(alone)
-        assert all(torch.equal(again[name], value) for name, value in whole.items()), f"job {number}"
+        assert_as_if_alone(jobs[number], tmp_path, EPOCHS, f"seed={number}")
+
+
+def test_preempted_by_the_other_partition_a_job_goes_on(slurm, tmp_path):
+    sweep, (slurm_id,) = detached(slurm, tmp_path, EPOCHS, "seed=5")
+    wait_for(lambda: (sweep / "0" / "metrics.jsonl").is_file())
+    step = requeue(slurm, sweep / "0", slurm_id, "sbatch", "--partition=high", "--mem=50", "--wrap", "sleep 1")
+    wait_for(lambda: status(sweep / "0").get("state") == "finished")
+    assert 0 < step < 8 * 16
+    assert_as_if_alone(sweep / "0", tmp_path, EPOCHS, "seed=5")
+
+
+def test_out_of_time_a_job_is_requeued_as_often_as_allowed(slurm, tmp_path):
+    # Slurm looks at its clock twice a minute: a job of a minute is told at any time before that.
+    long = ("training.max_epochs=60", "training.image_every=60", "early_stopping.patience=null")
+    limit = ("hydra.launcher.timeout_min=1", "hydra.launcher.slurm_signal_delay_s=45")
+    often, (often_id,) = detached(slurm, tmp_path, *long, *limit, "hydra.launcher.max_num_timeout=20", "seed=6")
+    never, (never_id,) = detached(slurm, tmp_path, *long, *limit, "hydra.launcher.max_num_timeout=0", "seed=7")
+    requeued = 0
+
+    def both_ended() -> bool:
+        nonlocal requeued
+        if often_id in pending(slurm) and status(often / "0").get("state") == "preempted":
+            begin_now(slurm, often_id)
+            wait_for(lambda: status(often / "0")["state"] == "running")
+            requeued += 1
+        return {status(often / "0").get("state"), status(never / "0").get("state")} <= {"finished", "failed"}
+
+    wait_for(both_ended, seconds=400)
+    assert requeued > 0 and status(often / "0")["state"] == "finished"
+    assert_as_if_alone(often / "0", tmp_path, *long, "seed=6")
+    assert "timed-out too many times" in status(never / "0")["reason"]
+    assert "hydra.launcher.max_num_timeout" in status(never / "0")["reason"]
+    assert "JobState=FAILED" in command(slurm, "scontrol", "show", "job", never_id)
+
+
+def test_out_of_memory_a_job_fails_for_that_reason_and_runs_again_with_more(slurm, tmp_path):
+    arguments = (
+        *TINY,
+        "training.max_epochs=1",
+        "wandb.mode=disabled",
+        "seed=0",
+        *ON_SLURM,
+        "hydra.launcher.mem_gb=0.2",
+    )
+    done = run_command("train", "-m", *arguments, cwd=tmp_path, check=False, **slurm)
+    assert done.returncode == 1 and "emory limit" in done.stdout and "job 0 failed" in done.stdout
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    assert "emory limit" in (sweep / "leaderboard.csv").read_text()
+    run_command("sweep", f"dir={sweep}", "rerun=true", *ON_SLURM, cwd=tmp_path, **slurm)
+    assert status(sweep / "0")["state"] == "finished"
+
+
+def test_a_job_that_raises_is_failed_to_slurm_too(slurm, tmp_path):
+    arguments = (*TINY, "training.max_epochs=1", "wandb.mode=disabled", "optimizer.lr=1e-3,1e18", *ON_SLURM)
+    done = run_command("train", "-m", *arguments, cwd=tmp_path, check=False, **slurm)
+    assert done.returncode == 1 and "job 1 failed: NonFiniteLoss" in done.stdout
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    ids = json.loads((sweep / "slurm.json").read_text())
+    shown = [command(slurm, "scontrol", "show", "job", ids[number]) for number in "01"]
+    assert "JobState=COMPLETED" in shown[0] and "JobState=FAILED" in shown[1]
+    assert status(sweep / "0")["state"] == "finished"
+
+
+def test_more_jobs_than_an_array_may_have_and_none_submitted_twice(slurm, tmp_path):
+    hold = "hydra.launcher.slurm_additional_parameters={begin: now+1hour}"
+    sweep, ids = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0,1,2,3,4", hold)
+    assert len(ids) == 5 and len({slurm_id.partition("_")[0] for slurm_id in ids}) == 2
+    words = run_command("sweep", f"dir={sweep}", "rerun=true", *ON_SLURM, cwd=tmp_path, **slurm).stdout
+    assert words.count("is in Slurm's queue") == 5 and "submitted" not in words
+    command(slurm, "scancel", *ids)
+
+
+def test_from_a_snapshot_the_code_is_the_sweeps_own(slurm, tmp_path):
+    hold = "hydra.launcher.slurm_additional_parameters={begin: now+1hour}"
+    options = ("training.max_epochs=1", "seed=0", "hydra.launcher.snapshot=true", hold)
+    sweep, (slurm_id,) = detached(slurm, tmp_path, *options)
+    (sweep / "code" / "git.json").write_text('{"commit": "the copy", "dirty": false}')
+    begin_now(slurm, slurm_id)
+    wait_for(lambda: status(sweep / "0").get("state") == "finished")
+    assert json.loads((sweep / "0" / "metrics.json").read_text())["git"]["commit"] == "the copy"
 
 
 def test_the_launcher_may_die_after_submission(slurm, tmp_path):
-    launch = [sys.executable, "-m", "arc_vae.train", "-m", *TINY, "wandb.mode=disabled", "seed=0,1", *OPTIONS]
+    launch = [sys.executable, "-m", "arc_vae.train", "-m", *TINY, "wandb.mode=disabled", "seed=0,1", *ON_SLURM]
     launcher = subprocess.Popen(
         launch, cwd=tmp_path, env={**os.environ, **slurm}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -109,17 +214,15 @@ def test_the_launcher_may_die_after_submission(slurm, tmp_path):
 
 
 def test_detached_it_returns_at_once_and_the_ledger_tells_the_rest(slurm, tmp_path):
-    options = (*TINY, "training.max_epochs=1", "wandb.mode=disabled", "seed=0", *OPTIONS, "hydra.launcher.detach=true")
-    done = run_command("train", "-m", *options, cwd=tmp_path, **slurm)
-    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
-    assert "submitted: " in done.stdout and status(sweep / "0").get("state") != "finished"
+    sweep, _ = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0")
+    assert status(sweep / "0").get("state") != "finished"
     wait_for(lambda: status(sweep / "0").get("state") == "finished")
     ledger = run_command("sweep", f"dir={sweep}", cwd=tmp_path)
     assert "finished" in ledger.stdout and (sweep / "leaderboard.csv").is_file()
 
 
 def test_what_slurm_refuses_is_said_in_its_words(slurm, tmp_path):
-    options = (*TINY, "seed=0,1", *OPTIONS, "hydra.launcher.slurm_partition=nowhere")
+    options = (*TINY, "seed=0,1", *ON_SLURM, "hydra.launcher.slurm_partition=nowhere")
     done = run_command("train", "-m", *options, cwd=tmp_path, check=False, **slurm)
     assert done.returncode == 2 and "invalid partition specified: nowhere" in done.stderr
     assert "Traceback" not in done.stderr

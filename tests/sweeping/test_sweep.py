@@ -64,6 +64,22 @@ def test_the_ledger_reads_the_disk_and_reruns_what_is_undone(swept):
     assert again["object_accuracy"] == json.loads(metrics)["object_accuracy"]
 
 
+def test_from_a_snapshot_a_job_and_its_rerun_use_the_copied_code(tmp_path):
+    run_command("train", "-m", *SMALL, "seed=0", "hydra.launcher.snapshot=true", cwd=tmp_path)
+    directory = sweep_directory(tmp_path)
+    assert json.loads((directory / "0" / "status.json").read_text())["state"] == "finished"
+    for name in ("status.json", "metrics.json"):
+        (directory / "0" / name).unlink()
+    worker = directory / "code" / "arc_vae" / "sweeping" / "worker.py"
+    worker.write_text(worker.read_text().replace("def main() -> None:", 'def main() -> None:\n    print("the copy")'))
+    again = run_command("sweep", f"dir={directory}", cwd=tmp_path).stdout
+    assert f"PYTHONPATH={directory / 'code'}" in again and "PYTHONSAFEPATH=1" in again
+    assert "the copy" in run_command("sweep", f"dir={directory}", "rerun=true", cwd=tmp_path).stdout
+    assert json.loads((directory / "0" / "metrics.json").read_text())["git"] == json.loads(
+        (directory / "code" / "git.json").read_text()
+    )
+
+
 def test_one_bad_variant_is_named_and_nothing_starts(tmp_path):
     done = run_command("train", "-m", *SMALL, "training.batch_size=64,100000", cwd=tmp_path, check=False)
     assert done.returncode == 2 and "job 1 (" in done.stderr and "nothing was started" in done.stderr
