@@ -41,6 +41,10 @@ def run(cfg: DictConfig, output_dir: str | Path) -> None:
         # To whom it was meant for: submitit requeues the job, else the process ends as the signal would have it.
         signal.raise_signal(number)
         raise
+    except SystemExit:
+        # submitit's handler of a signal that came before training or after it: the job is in the queue again.
+        directory.set_state("preempted", "stopped outside of training; the same command goes on")
+        raise
     except BaseException as error:
         directory.set_state("failed", f"{type(error).__name__}: {error}")
         raise

@@ -20,15 +20,13 @@ def main(cfg: DictConfig) -> None:
 
     sweep = Path(str(cfg.dir))
     require(isinstance(cfg.rerun, bool), "rerun", cfg.rerun, "true or false")
+    jobs = []
     if cfg.rerun:
         register()
-        waiting = in_queue(sweep)
-        jobs = [entry.job for entry in undone(read_sweep(sweep)) if str(entry.job.number) not in waiting]
-        for number, job_id in waiting.items():
-            print(f"job {number} is in Slurm's queue as {job_id} and is left there")
+        jobs = [entry.job for entry in undone(read_sweep(sweep), in_queue(sweep))]
         if jobs:
             instantiate(HydraConfig.get().launcher).run(jobs)
-    if not report(sweep) and cfg.rerun:
+    if not report(sweep) and jobs:
         raise SystemExit(1)
 
 

@@ -15,6 +15,7 @@ import torch
 from conftest import TINY, run_command
 from omegaconf import OmegaConf
 
+from arc_vae import pipeline
 from arc_vae.generate_samples import generate_samples
 from arc_vae.reporting.record import read_metrics
 from arc_vae.training.checkpoints import load_part
@@ -101,6 +102,16 @@ def test_the_golden_curve(tiny_run, request):
     for step, (now, then) in enumerate(zip(curve, golden, strict=True), 1):
         # Other processors round differently; a changed model, objective or data order is off by far more.
         assert now == pytest.approx(then, rel=2e-3), f"step {step}: {now}, recorded {then}"
+
+
+def test_a_signals_handler_that_ends_the_process_outside_of_training_is_no_failure(tmp_path, monkeypatch):
+    def ended(cfg, directory):
+        raise SystemExit(-1)
+
+    monkeypatch.setattr(pipeline, "train_and_judge", ended)
+    with pytest.raises(SystemExit):
+        pipeline.run(OmegaConf.create(), tmp_path)
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "preempted"
 
 
 def test_started_again_a_finished_run_says_so(tiny_run, tiny_workplace):

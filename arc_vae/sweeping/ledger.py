@@ -4,14 +4,14 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from arc_vae.reporting.record import FILE_NAME
 from arc_vae.run_directory import RunDirectory
 from arc_vae.sweeping.frozen import Job, read_jobs
-from arc_vae.sweeping.slurm import last_words
+from arc_vae.sweeping.slurm import in_queue, last_words
 from arc_vae.sweeping.snapshot import code_environment
 
 # A running job writes metrics.jsonl every few seconds, while judging every minute or so.
@@ -101,14 +101,18 @@ def report(sweep: Path) -> bool:
     entries = read_sweep(sweep)
     write_leaderboard(sweep, entries)
     print(leaderboard_text(entries))
-    for entry in undone(entries):
+    waiting = in_queue(sweep)
+    left = undone(entries, waiting)
+    for number, job_id in waiting.items():
+        print(f"job {number} is in Slurm's queue as {job_id}")
+    for entry in left:
         print(f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}")
-    if undone(entries):
+    if left:
         print(f"again, all of these: python -m arc_vae.sweep dir={shlex.quote(str(sweep))} rerun=true")
     print(f"leaderboard.csv and report.html lie in {sweep}")
     return all(entry.state == "finished" for entry in entries)
 
 
-def undone(entries: Sequence[Entry]) -> list[Entry]:
-    """The jobs that are neither finished nor running."""
-    return [entry for entry in entries if entry.state in UNDONE]
+def undone(entries: Sequence[Entry], waiting: Container[str] = ()) -> list[Entry]:
+    """The jobs that are neither finished nor running, nor by their number in a cluster's queue."""
+    return [entry for entry in entries if entry.state in UNDONE and str(entry.job.number) not in waiting]
