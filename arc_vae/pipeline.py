@@ -23,9 +23,13 @@ from arc_vae.training.learner import Learner
 logger = logging.getLogger(__name__)
 
 
-def run(cfg: DictConfig, output_dir: str | Path) -> None:
-    """Train, judge and report in one run directory; go on where a checkpoint of the same run stands."""
+def run(cfg: DictConfig, output_dir: str | Path, again: str | None = None) -> None:
+    """Train, judge and report in one run directory; go on where a checkpoint of the same run stands.
+
+    `again` is the command that goes on after a stop; without it, the one that began the run.
+    """
     directory = RunDirectory(output_dir)
+    again = again or f"the same command with hydra.run.dir={directory.path}"
     if directory.status().get("state") == "finished":
         logger.info("%s is finished already", directory.path)
         return
@@ -35,7 +39,7 @@ def run(cfg: DictConfig, output_dir: str | Path) -> None:
         metrics = train_and_judge(cfg, directory)
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.signal if isinstance(stop, Interrupted) else signal.SIGINT
-        reason = f"stopped by {number.name}; the same command with hydra.run.dir={directory.path} goes on"
+        reason = f"stopped by {number.name}; {again} goes on"
         directory.set_state("preempted", reason)
         logger.warning(reason)
         # To whom it was meant for: submitit requeues the job, else the process ends as the signal would have it.
@@ -43,7 +47,7 @@ def run(cfg: DictConfig, output_dir: str | Path) -> None:
         raise
     except SystemExit:
         # submitit's handler of a signal that came before training or after it: the job is in the queue again.
-        directory.set_state("preempted", "stopped outside of training; the same command goes on")
+        directory.set_state("preempted", f"stopped outside of training; {again} goes on")
         raise
     except BaseException as error:
         directory.set_state("failed", f"{type(error).__name__}: {error}")

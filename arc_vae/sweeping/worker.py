@@ -1,6 +1,7 @@
 """`python -m arc_vae.sweeping.worker <job directory>`: run, or go on with, one job of a sweep as it was frozen."""
 
 import logging
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def work(directory: Path) -> None:
     """Train in the directory as it was frozen there, or go on; the log goes to the terminal and to train.log."""
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
-    run(thaw(directory), directory)
+    run(thaw(directory), directory, again=f"python -m arc_vae.sweeping.worker {shlex.quote(str(directory))}")
 
 
 def main() -> None:
