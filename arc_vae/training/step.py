@@ -32,7 +32,7 @@ STEP_METRICS = (
 # Without any of these finite, the weights are lost.
 MUST_BE_FINITE = ("train/loss_reconstruction", "train/loss_kl", "train/loss_total", "train/grad_norm")
 
-# Of a batch's size, how many prior samples the objective looks at: a sixteenth of a step's time.
+# Of a batch's size, how many prior samples the objective looks at: measured, a sixth of a step's time on one CPU core.
 PRIOR_SHARE = 1 / 4
 
 # Steps between two fetches of the records: on a GPU each fetch is a synchronisation.

@@ -18,6 +18,8 @@ ON_SLURM = (
     *("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0"),
     *("hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"),
 )
+# Takes the node for a second, which the partition low must leave.
+HIGH = ("sbatch", "--partition=high", "--mem=50", "--output=/dev/null", "--wrap", "sleep 1")
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +124,7 @@ def test_one_job_killed_two_requeued_the_others_untouched(slurm, tmp_path):
 def test_preempted_by_the_other_partition_a_job_goes_on(slurm, tmp_path):
     sweep, (slurm_id,) = detached(slurm, tmp_path, EPOCHS, "seed=5")
     wait_for(lambda: (sweep / "0" / "metrics.jsonl").is_file())
-    step = requeue(slurm, sweep / "0", slurm_id, "sbatch", "--partition=high", "--mem=50", "--wrap", "sleep 1")
+    step = requeue(slurm, sweep / "0", slurm_id, *HIGH)
     wait_for(lambda: status(sweep / "0").get("state") == "finished")
     assert 0 < step < 8 * 16
     assert "python -m arc_vae.sweeping.worker" in (sweep / "0" / "train.log").read_text()
