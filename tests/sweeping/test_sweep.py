@@ -80,6 +80,16 @@ def test_from_a_snapshot_a_job_and_its_rerun_use_the_copied_code(tmp_path):
     )
 
 
+def test_a_sites_own_defaults_win_over_ours_and_the_command_line_over_both(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "slurm.yaml").write_text("slurm_partition: theirs\nslurm_account: a_group\n")
+    asked = ("--cfg", "hydra", "-p", "hydra.launcher", "hydra/launcher=slurm", f"hydra.searchpath=[file://{tmp_path}]")
+    site = OmegaConf.create(run_command("train", *asked, cwd=tmp_path).stdout)
+    assert (site.slurm_partition, site.slurm_account, site.max_num_timeout) == ("theirs", "a_group", 3)
+    ours = OmegaConf.create(run_command("train", *asked, "hydra.launcher.slurm_partition=ours", cwd=tmp_path).stdout)
+    assert (ours.slurm_partition, ours.slurm_account) == ("ours", "a_group")
+
+
 def test_one_bad_variant_is_named_and_nothing_starts(tmp_path):
     done = run_command("train", "-m", *SMALL, "training.batch_size=64,100000", cwd=tmp_path, check=False)
     assert done.returncode == 2 and "job 1 (" in done.stderr and "nothing was started" in done.stderr
