@@ -7,6 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("arc_vae", "torch", "numpy", "scipy", "scikit-learn", "hydra-core", "omegaconf", "wandb", "matplotlib")
+# Where this code and its `conf/` lie: a checkout, or a sweep's copy of one.
+ROOT = Path(__file__).parents[1]
+# What the checkout was when a copy of it was made; lies at the copy's root.
+RECORDED_STATE = "git.json"
 
 
 def versions() -> dict[str, str | None]:
@@ -20,20 +24,14 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-# Where this code and its `conf/` lie: a checkout, or a sweep's copy of one.
-ROOT = Path(__file__).parents[1]
-# What the checkout was when a copy of it was made; lies at the copy's root.
-RECORDED_STATE = "git.json"
-
-
 def git_state() -> dict[str, str | bool] | None:
     """Commit of the checkout this code comes from and whether it was changed since; null where there was none."""
     if (ROOT / RECORDED_STATE).is_file():
         return json.loads((ROOT / RECORDED_STATE).read_text())
     try:
-        commit = _git(ROOT, "rev-parse", "HEAD")
-        tracked = _git(ROOT, "ls-files", "arc_vae/provenance.py")
-        dirty = bool(_git(ROOT, "status", "--porcelain", "--untracked-files=no"))
+        commit = _git("rev-parse", "HEAD")
+        tracked = _git("ls-files", "arc_vae/provenance.py")
+        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": dirty} if tracked else None
@@ -42,11 +40,11 @@ def git_state() -> dict[str, str | bool] | None:
 def git_diff() -> str:
     """What was changed since the commit, in tracked files; empty outside a checkout."""
     try:
-        return _git(ROOT, "diff", "HEAD") if git_state() else ""
+        return _git("diff", "HEAD") if git_state() else ""
     except (OSError, subprocess.SubprocessError):
         return ""
 
 
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True)
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
