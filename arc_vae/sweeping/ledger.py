@@ -5,13 +5,13 @@ import os
 import shlex
 import time
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arc_vae.reporting.record import FILE_NAME
 from arc_vae.run_directory import RunDirectory
 from arc_vae.sweeping.frozen import Job, read_jobs
-from arc_vae.sweeping.slurm import in_queue, last_words
+from arc_vae.sweeping.slurm import end, in_queue, last_words
 from arc_vae.sweeping.snapshot import code_environment
 
 # A running job writes metrics.jsonl every few seconds, while judging every minute or so.
@@ -94,14 +94,24 @@ def _alive(run: RunDirectory) -> bool:
     return time.time() - max(file.stat().st_mtime for file in files) < SILENT_SECONDS
 
 
+def _as_slurm_tells(entry: Entry) -> Entry:
+    """An undone job that is not in Slurm's queue, as one cancelled before it began, with what Slurm says of its end."""
+    told = end(entry.job.directory) if entry.state in UNDONE else ""
+    if not told or told in entry.reason:
+        return entry
+    reason = "; ".join(filter(None, [entry.reason, told]))
+    return replace(entry, state="failed" if entry.state == "pending" else entry.state, reason=reason)
+
+
 def report(sweep: Path) -> bool:
     """Write the sweep's leaderboard and print what became of it; whether every job finished."""
     from arc_vae.sweeping.leaderboard import leaderboard_text, write_leaderboard
 
+    waiting = in_queue(sweep)
     entries = read_sweep(sweep)
+    entries = [entry if str(entry.job.number) in waiting else _as_slurm_tells(entry) for entry in entries]
     write_leaderboard(sweep, entries)
     print(leaderboard_text(entries))
-    waiting = in_queue(sweep)
     left = undone(entries, waiting)
     for number, job_id in waiting.items():
         print(f"job {number} is in Slurm's queue as {job_id}")

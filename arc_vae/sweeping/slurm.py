@@ -1,13 +1,14 @@
 """Jobs of a sweep on a Slurm cluster: one array, submitted through submitit; what each does is read off the disk."""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ POLL_SECONDS = 2.0
 SUBMITIT_FOLDER = ".submitit"
 # Of a sweep directory: each job number's Slurm id, the latest where it was submitted again.
 IDS_FILE = "slurm.json"
-# What Slurm calls the end of a job that could not speak for itself.
+# What Slurm calls the end of a job.
 ENDS = {
+    "COMPLETED": "ended",
+    "FAILED": "ended with an error",
     "OUT_OF_MEMORY": "ran out of the memory it asked for",
     "TIMEOUT": "ran out of time",
-    "NODE_FAIL": "its node failed",
-    "CANCELLED": "cancelled",
-    "PREEMPTED": "preempted",
+    "NODE_FAIL": "lost its node",
+    "CANCELLED": "was cancelled",
+    "PREEMPTED": "was preempted",
 }
 
 
@@ -97,11 +100,9 @@ def slurm_ids(sweep: Path) -> dict[str, str]:
 
 
 def in_queue(sweep: Path) -> dict[str, str]:
-    """The Slurm id of each job number that Slurm still has pending or running; none on a machine without Slurm."""
+    """The Slurm id of each job number that Slurm still has pending or running; none where no Slurm answers."""
     ids = slurm_ids(sweep)
-    if not ids or shutil.which("squeue") is None:
-        return {}
-    queued = queued_ids(ids.values())
+    queued = (queued_ids() if ids and shutil.which("squeue") else None) or ()
     return {number: job_id for number, job_id in ids.items() if job_id in queued}
 
 
@@ -113,9 +114,27 @@ def last_words(directory: Path) -> str:
     return found[-1].strip("* ") if found else ""
 
 
+def end(directory: Path) -> str:
+    """What Slurm says became of a job that has left its queue; nothing where it was never there, or is forgotten.
+
+    The controller forgets a job after MinJobAge, five minutes by default; accounting, where it is kept, does not.
+    """
+    job_id = slurm_ids(directory.parent).get(directory.name)
+    if job_id is None or shutil.which("scontrol") is None:
+        return ""
+    found = re.findall(r"JobState=(\w+)", _slurm("scontrol", "show", "job", job_id) or "")
+    if not found and shutil.which("sacct"):
+        options = ("--allocations", "--noheader", "--parsable2", "--format=State")
+        found = (_slurm("sacct", *options, f"--jobs={job_id}") or "").split()
+    if found and found[0] in ENDS:
+        return f"Slurm job {job_id} {ENDS[found[0]]}"
+    # As a task of an array that was cancelled before it began.
+    return "" if found or queued_ids() is None else f"Slurm job {job_id} left the queue, and Slurm tells no more"
+
+
 def largest_array() -> int:
     """The cluster's limit of jobs in one array."""
-    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _slurm("scontrol", "show", "config"))
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _slurm("scontrol", "show", "config") or "")
     return int(found[1]) if found else 1001
 
 
@@ -124,34 +143,39 @@ def wait(submitted: dict[str, Job]) -> None:
     waiting = dict(submitted)
     while waiting:
         time.sleep(POLL_SECONDS)
-        queued = queued_ids(waiting)
-        for job_id in [job_id for job_id in waiting if job_id not in queued]:
+        queued = queued_ids()
+        # A controller that restarts says nothing of any job.
+        left = [] if queued is None else [job_id for job_id in waiting if job_id not in queued]
+        for job_id in left:
             job = waiting.pop(job_id)
-            print(f"job {job.number} {settle(job.directory, job_id)}", flush=True)
+            print(f"job {job.number} {settle(job.directory)}", flush=True)
 
 
-def queued_ids(ids: Iterable[str]) -> set[str]:
-    """Those of the ids that are pending, running or on their way out; without accounting, from the queue alone."""
-    arrays = {job_id.partition("_")[0] for job_id in ids}
-    return set(_slurm("squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(arrays)}").split())
+def queued_ids() -> set[str] | None:
+    """The user's jobs that are pending, running or on their way out; without accounting, from the queue alone. None
+    where Slurm does not answer.
+    """
+    answer = _slurm("squeue", "--noheader", "--array", "--format=%i", f"--user={os.getuid()}")
+    return None if answer is None else set(answer.split())
 
 
-def settle(directory: Path, job_id: str) -> str:
+def settle(directory: Path) -> str:
     """The state of a job that has left the queue."""
     run = RunDirectory(directory)
     state = run.status().get("state")
     if state not in ("finished", "failed"):
-        found = re.search(r"JobState=(\w+)", _slurm("scontrol", "show", "job", job_id))
-        end = found[1] if found else "ended without a word"
-        words = [ENDS.get(end, end), *filter(None, [last_words(directory)])]
+        words = [end(directory) or "ended without a word", last_words(directory)]
         directory.mkdir(parents=True, exist_ok=True)
-        run.set_state("failed", f"Slurm job {job_id}: {'; '.join(words)}")
+        run.set_state("failed", "; ".join(filter(None, words)))
     return run.status()["state"]
 
 
-def _slurm(*command: str) -> str:
-    """What a Slurm command prints; nothing where it fails, as squeue does for jobs it has forgotten."""
+def _slurm(*command: str) -> str | None:
+    """What a Slurm command prints; None where it fails or says nothing for a minute."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except FileNotFoundError as error:
         raise UserError(f"hydra/launcher=slurm needs {command[0]}, which is not on this machine") from error
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 else None

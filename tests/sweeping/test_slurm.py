@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ ON_SLURM = (
     *("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0"),
     *("hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"),
 )
+HOLD = "hydra.launcher.slurm_additional_parameters={begin: now+1hour}"
 # Takes the node for a second, which the partition low must leave.
 HIGH = ("sbatch", "--partition=high", "--mem=50", "--output=/dev/null", "--wrap", "sleep 1")
 
@@ -25,12 +27,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    """The environment in which Slurm's commands find the cluster."""
+def slurm(request, tmp_path_factory):
+    """The environment in which Slurm's commands find the cluster; by parameter one that keeps accounting."""
     if os.geteuid() != 0:
         pytest.skip("starting a Slurm takes root")
     folder = tmp_path_factory.mktemp("slurm")
-    started = subprocess.run([CLUSTER, "start", folder], capture_output=True, text=True, timeout=400)
+    accounting = getattr(request, "param", "without") == "accounting"
+    start = [CLUSTER, "start", folder, *["accounting"] * accounting]
+    started = subprocess.run(start, capture_output=True, text=True, timeout=400)
     if started.returncode:
         pytest.skip(f"no Slurm could be started here: {started.stderr.strip().splitlines()[-1]}")
     yield {"SLURM_CONF": str(folder / "slurm.conf"), "OMP_NUM_THREADS": "1", "WANDB_ERROR_REPORTING": "false"}
@@ -184,17 +188,50 @@ def test_a_job_that_raises_is_failed_to_slurm_too(slurm, tmp_path):
 
 
 def test_more_jobs_than_an_array_may_have_and_none_submitted_twice(slurm, tmp_path):
-    hold = "hydra.launcher.slurm_additional_parameters={begin: now+1hour}"
-    sweep, ids = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0,1,2,3,4", hold)
+    sweep, ids = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0,1,2,3,4", HOLD)
     assert len(ids) == 5 and len({slurm_id.partition("_")[0] for slurm_id in ids}) == 2
     words = run_command("sweep", f"dir={sweep}", "rerun=true", *ON_SLURM, cwd=tmp_path, **slurm).stdout
     assert words.count("is in Slurm's queue") == 5 and "submitted" not in words
     command(slurm, "scancel", *ids)
 
 
+def test_what_became_of_a_cancelled_job_is_told_by_slurm(slurm, tmp_path):
+    sweep, ids = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0,1", HOLD)
+    command(slurm, "scancel", ids[1])
+    words = run_command("sweep", f"dir={sweep}", cwd=tmp_path, **slurm).stdout
+    assert f"job 1 failed: Slurm job {ids[1]} left the queue" in words and "job 0 is in Slurm's queue" in words
+    command(slurm, "scancel", ids[0])
+
+
+@pytest.mark.parametrize("slurm", ["accounting"], indirect=True)
+def test_what_the_controller_forgot_is_told_by_accounting(slurm, tmp_path):
+    sweep, (slurm_id,) = detached(slurm, tmp_path, EPOCHS, "seed=0")
+    wait_for(lambda: (sweep / "0" / "metrics.jsonl").is_file())
+    os.kill(status(sweep / "0")["pid"], signal.SIGKILL)
+    # It does so once a minute.
+    wait_for(lambda: "JobState" not in command(slurm, "scontrol", "show", "job", slurm_id))
+    words = run_command("sweep", f"dir={sweep}", cwd=tmp_path, **slurm).stdout
+    assert "ended without a word" in words and f"Slurm job {slurm_id} ended with an error" in words
+
+
+def test_while_slurm_does_not_answer_its_jobs_are_waited_for(slurm, tmp_path):
+    down, stand_in = tmp_path / "down", tmp_path / "bin" / "squeue"
+    down.touch()
+    stand_in.parent.mkdir()
+    stand_in.write_text(f'#!/bin/sh\n[ -e {down} ] && exit 1\nexec {shutil.which("squeue")} "$@"\n')
+    stand_in.chmod(0o755)
+    deaf = {**os.environ, **slurm, "PATH": f"{stand_in.parent}:{os.environ['PATH']}"}
+    launch = [sys.executable, "-m", "arc_vae.train", "-m", *TINY, EPOCHS, "wandb.mode=disabled", "seed=0", *ON_SLURM]
+    launcher = subprocess.Popen(launch, cwd=tmp_path, env=deaf, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: list(tmp_path.glob("multirun_sweeps/*/*_tiny/0/metrics.jsonl")))
+    time.sleep(3)
+    down.unlink()
+    words, _ = launcher.communicate(timeout=120)
+    assert launcher.returncode == 0 and "job 0 finished" in words
+
+
 def test_from_a_snapshot_the_code_is_the_sweeps_own(slurm, tmp_path):
-    hold = "hydra.launcher.slurm_additional_parameters={begin: now+1hour}"
-    options = ("training.max_epochs=1", "seed=0", "hydra.launcher.snapshot=true", hold)
+    options = ("training.max_epochs=1", "seed=0", "hydra.launcher.snapshot=true", HOLD)
     sweep, (slurm_id,) = detached(slurm, tmp_path, *options)
     (sweep / "code" / "git.json").write_text('{"commit": "the copy", "dirty": false}')
     begin_now(slurm, slurm_id)
