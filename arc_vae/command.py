@@ -60,21 +60,11 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 register()
             try:
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
-            except UserError as error:
-                refuse(error)
-            except (HydraException, OmegaConfBaseException) as error:
-                if SHOW_TRACEBACK:
+            except (UserError, HydraException, OmegaConfBaseException, ValueError) as error:
+                mistake = users_mistake(error)
+                if mistake is None or (SHOW_TRACEBACK and mistake is not error):
                     raise
-                refuse(UserError(explain(error)))
-            except ValueError as error:
-                # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
-                given = " ".join(sys.argv[1:])
-                if str(error).startswith("Config group override must be"):
-                    options = "a config group takes the name of one of its options, not null or a number"
-                    refuse(UserError(f"{options}: {given}"))
-                if str(error).startswith("Only one of --run"):
-                    refuse(UserError(f"one of -m, --cfg and --info at a time: {given}"))
-                raise
+                refuse(mistake)
             finally:
                 if before is None:
                     del os.environ["HYDRA_FULL_ERROR"]
@@ -82,6 +72,21 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         return main
 
     return decorate
+
+
+def users_mistake(error: Exception) -> UserError | None:
+    """What a user did to be answered with this error, in one sentence; None where nobody but us is to blame."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return UserError(explain(error))
+    # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
+    given = " ".join(sys.argv[1:])
+    if str(error).startswith("Config group override must be"):
+        return UserError(f"a config group takes the name of one of its options, not null or a number: {given}")
+    if str(error).startswith("Only one of --run"):
+        return UserError(f"one of -m, --cfg and --info at a time: {given}")
+    return None
 
 
 class RefuseMistakes(Callback):

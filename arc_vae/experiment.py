@@ -96,6 +96,18 @@ def complete(experiment: Experiment, steps_per_epoch: int) -> tuple[Optimizer, L
         raise UserError(f"lr_scheduler.{error}") from error
 
 
+def assemble_once(cfg: DictConfig) -> Experiment:
+    """Every part of an experiment built to see that it can be, before anything of a run is written.
+
+    Raises:
+        UserError: what will not do, by its key.
+    """
+    experiment = assemble(cfg)
+    complete(experiment, steps_per_epoch=1)
+    check_sizes(experiment)
+    return experiment
+
+
 def check_sizes(experiment: Experiment) -> None:
     """Refuse splits too small to train or to judge on."""
     sizes = experiment.source.sizes()
@@ -151,7 +163,5 @@ class CheckExperiment(RefuseMistakes):
         if directory.status().get("state") == "finished":
             print(f"{directory.path} is finished already; its verdict is in {directory.metrics_file}")
             raise SystemExit(0)
-        experiment = assemble(cfg)
-        complete(experiment, steps_per_epoch=1)
-        check_sizes(experiment)
+        assemble_once(cfg)
         resumption(directory, plain(cfg))

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from arc_vae.binding import validate
 from arc_vae.config import build
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.experiment import assemble, check_sizes, complete
+from arc_vae.experiment import assemble_once
 
 
 def try_out(cfg: DictConfig) -> None:
@@ -21,9 +21,7 @@ def try_out(cfg: DictConfig) -> None:
     with open_dict(cfg):
         # The machine that submits need not have what the jobs will train on.
         cfg.training.update(device="cpu", precision="float32", compile=False)
-    experiment = assemble(cfg)
-    complete(experiment, steps_per_epoch=1)
-    check_sizes(experiment)
+    experiment = assemble_once(cfg)
     corpus = _corpus(OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data}), resolve=True))
     batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])
     output = experiment.model(batch)
