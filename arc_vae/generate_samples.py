@@ -1,4 +1,4 @@
-"""`python -m arc_vae.generate_samples run=<run dir> num_samples=64`: decode z ~ N(0, I)."""
+"""`python -m arc_vae.generate_samples run=<run dir> num_samples=64 [passes=1]`: decode z ~ N(0, I)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,22 +13,33 @@ if TYPE_CHECKING:
 
 
 def generate_samples(
-    decoder: "nn.Module", num_samples: int = 64, device: str = "cpu", seed: int | None = None
+    decoder: "nn.Module",
+    num_samples: int = 64,
+    device: str = "cpu",
+    seed: int | None = None,
+    encoder: "nn.Module | None" = None,
+    passes: int = 0,
 ) -> "Tensor":
     """Grids decoded from the prior: the most likely colour of each cell, uint8 (num_samples, 16, 16).
 
     Args:
         decoder: an arc_vae decoder, z (B, d) → logits (B, 10, 16, 16).
         seed: of the latent draws; None draws from torch's global generator.
+        encoder: the same model's; needed for passes.
+        passes: how often the grids are then encoded and decoded again, which takes them to where grids are encoded
+            (the Markov chain of Rezende, Mohamed & Wierstra 2014, at posterior means).
     """
     import torch
 
-    from arc_vae.evaluation.reconstruction import decode_grids
+    from arc_vae.evaluation.reconstruction import decode_grids, reencode
 
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     # Drawn on the CPU, so that a seed means the same samples on every device.
     z = torch.randn(num_samples, decoder.arguments["latent_dim"], generator=generator)
-    return decode_grids(decoder.to(device).eval(), z.to(device))
+    grids = decode_grids(decoder.to(device).eval(), z.to(device))
+    for _ in range(passes):
+        grids = reencode(encoder.to(device).eval(), decoder, grids)
+    return grids
 
 
 @command("generate_samples")
@@ -44,9 +55,11 @@ def main(cfg: DictConfig) -> None:
 
     require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
     require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
+    require(isinstance(cfg.passes, int) and cfg.passes >= 0, "passes", cfg.passes, "an integer of at least 0")
     decoder_file, output = sources(cfg)
-    samples = generate_samples(load_part(decoder_file), cfg.num_samples, str(resolve_device(cfg.device)), cfg.seed)
-    grids = samples.cpu().numpy()
+    decoder, device = load_part(decoder_file), str(resolve_device(cfg.device))
+    encoder = load_part(decoder_file.with_name("encoder.pth")) if cfg.passes else None
+    grids = generate_samples(decoder, cfg.num_samples, device, cfg.seed, encoder, cfg.passes).cpu().numpy()
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / "samples.npz", lambda file: np.savez_compressed(file, grids=grids))
     draw_samples(grids, output / "samples.png")

@@ -56,7 +56,11 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     assert metrics["elbo_nats"] == pytest.approx(metrics["reconstruction_nats"] + metrics["kl_nats"])
     assert metrics["reconstruction_nats"] == pytest.approx(metrics["foreground_nats"] + metrics["color_nats"])
     assert len(metrics["prior_gap_per_dim"]) == 10 and 0.4 < metrics["prior_c2st"] <= 1
-    assert 0 <= metrics["sample_color_distance"] <= 1 and 0 <= metrics["object_precision"] <= 1
+    assert (
+        0 <= metrics["reencoded_validity"] <= 1
+        and 0 <= metrics["sample_color_distance"] <= 1
+        and 0 <= metrics["object_precision"] <= 1
+    )
     assert metrics["kl_nats"] == pytest.approx(sum(metrics["kl_per_dim"]))
     assert (metrics["beta"], metrics["beta_effective"]) == (2.0, pytest.approx(0.2))
     assert list(metrics["criteria"]) == ["pixel_accuracy", "kl_per_dim", "sample_validity", "interpolation_validity"]
@@ -197,6 +201,11 @@ def test_generate_samples(source, tiny_run, tmp_path):
     assert grids.shape == (9, 16, 16) and grids.dtype == np.uint8 and (tmp_path / "samples.png").stat().st_size > 1000
     decoder = load_part(tiny_run / "checkpoints" / "decoder.pth")
     assert np.array_equal(generate_samples(decoder, 9, "cpu", seed=0).numpy(), grids)
+    run_command("generate_samples", given, "num_samples=9", "passes=2", f"output={tmp_path}", cwd=tmp_path)
+    for _ in range(2):
+        mu, _ = load_part(tiny_run / "checkpoints" / "encoder.pth")(torch.from_numpy(grids))
+        grids = decoder(mu).argmax(dim=1).numpy()
+    assert np.array_equal(np.load(tmp_path / "samples.npz", allow_pickle=False)["grids"], grids)
 
 
 def test_build_corpus_builds_then_verifies(tmp_path):

@@ -8,7 +8,7 @@ import torch
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.interpolation import interpolation_smoothness, interpolation_validity, straight_paths
 from arc_vae.evaluation.prior_gap import prior_c2st, prior_gap_per_dim
-from arc_vae.evaluation.reconstruction import decode_grids, elbo_terms, reconstruct
+from arc_vae.evaluation.reconstruction import decode_grids, elbo_terms, reconstruct, reencode
 from arc_vae.evaluation.statistics import statistic, structural_statistics
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, color_distance, foreground_ratio
 from arc_vae.evaluation.validity import ValidityYardstick
@@ -46,28 +46,32 @@ def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.d
     result = reconstruct(model, grids, seed=SEED)
     generator = torch.Generator().manual_seed(SEED)
     z = torch.randn(NUM_SAMPLES, model.latent_dim, generator=generator).to(device)
-    samples = decode_grids(model.decoder, z).cpu().numpy()
+    samples = decode_grids(model.decoder, z)
+    reencoded = reencode(model.encoder, model.decoder, samples).cpu().numpy()
+    samples = samples.cpu().numpy()
     paths = _decode_paths(model, result.mu, generator)
     test = structural_statistics(corpus.test)
     metrics = {
         **elbo_terms(result, grids),
         "prior_gap_per_dim": prior_gap_per_dim(result.mu, result.logvar).tolist(),
         "prior_c2st": prior_c2st(result.mu[:NUM_SAMPLES], result.logvar[:NUM_SAMPLES], seed=SEED),
-        **_validity(corpus, test, samples, paths),
+        **_validity(corpus, test, samples, reencoded, paths),
     }
     num_objects = statistic(test, "objects").astype(np.int64)
     return Evaluation({**metrics, **criteria.judge(metrics)}, result.mu.cpu().numpy(), num_objects, paths)
 
 
-def _validity(corpus: Corpus, test: np.ndarray, samples: np.ndarray, paths: np.ndarray) -> dict:
+def _validity(corpus: Corpus, test: np.ndarray, samples: np.ndarray, reencoded: np.ndarray, paths: np.ndarray) -> dict:
     """What the yardstick and the two-sample test say of samples (M, 16, 16) and paths (P, 11, 16, 16), uint8.
 
-    `test` holds the structural statistics (N, F) of the test split, which the caller needs too.
+    `reencoded` are the samples encoded and decoded again. `test` holds the structural statistics (N, F) of the test
+    split, which the caller needs too.
     """
     yardstick = ValidityYardstick(corpus.train, corpus.val)
     drawn, val = structural_statistics(samples), structural_statistics(corpus.val[:NUM_SAMPLES])
     return {
         "sample_validity": float(yardstick.valid(drawn).mean()),
+        "reencoded_validity": float(yardstick.valid(structural_statistics(reencoded)).mean()),
         "real_validity": float(yardstick.valid(test).mean()),
         "sample_blank_rate": float((samples == BACKGROUND).all(axis=(1, 2)).mean()),
         "sample_c2st": classifier_two_sample_accuracy(drawn, test[:NUM_SAMPLES], seed=SEED),

@@ -41,6 +41,12 @@ def decode_grids(decoder: torch.nn.Module, z: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def reencode(encoder: torch.nn.Module, decoder: torch.nn.Module, grids: Tensor) -> Tensor:
+    """Integer grids (N, 16, 16) → those decoded from their posterior means, uint8 (N, 16, 16)."""
+    return torch.cat([decode_grids(decoder, encoder(part)[0]) for part in grids.split(BATCH)])
+
+
+@torch.no_grad()
 def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
     """Encode and decode integer grids (N, 16, 16) on the model's device.
 

@@ -94,8 +94,9 @@ def verdict_table(metrics: dict) -> str:
         f"active, beta {metrics['beta']:g} (effective {metrics['beta_effective']:g})",
         f"prior samples     told from real grids in {metrics['sample_c2st']:.3f} of cases (real from real: "
         f"{metrics['real_c2st']:.3f}), {metrics['sample_foreground_ratio']:.2f} of the real foreground, "
-        f"{metrics['sample_blank_rate']:.3f} blank, colours {metrics['sample_color_distance']:.2f} off; "
-        f"real grids are {metrics['real_validity']:.3f} valid",
+        f"{metrics['sample_blank_rate']:.3f} blank, colours {metrics['sample_color_distance']:.2f} off",
+        f"validity          {metrics['reencoded_validity']:.3f} of prior samples once encoded and decoded again, "
+        f"{metrics['real_validity']:.3f} of real grids",
         f"interpolation     {metrics['interpolation_smoothness']:.2f} of the change in the largest of ten steps",
     ]
     return "\n".join(lines)

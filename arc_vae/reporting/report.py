@@ -26,6 +26,7 @@ FIGURES = (
     ("elbo_nats", "Their sum, the negative ELBO at β = 1", ".2f", "lower is better"),
     ("active_dims", "Active dimensions (KL > 0.05 nats)", ".0f", "of {dimensions}"),
     ("sample_validity", "Valid prior samples", ".4f", "real test grids: {real_validity:.4f}"),
+    ("reencoded_validity", "the same samples, encoded and decoded again", ".4f", "no part of the verdict"),
     ("sample_blank_rate", "Blank prior samples", ".4f", "best: 0"),
     ("sample_c2st", "Samples told from test grids by a classifier", ".3f", "real from real: {real_c2st:.3f}, worst: 1"),
     ("sample_foreground_ratio", "Foreground of samples over that of test grids", ".2f", "best: 1"),

@@ -25,6 +25,7 @@ FIGURES = (
     "elbo_nats",
     "active_dims",
     "sample_validity",
+    "reencoded_validity",
     "sample_blank_rate",
     "sample_c2st",
     "sample_foreground_ratio",
