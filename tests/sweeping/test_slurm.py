@@ -187,6 +187,18 @@ def test_a_job_that_raises_is_failed_to_slurm_too(slurm, tmp_path):
     assert status(sweep / "0")["state"] == "finished"
 
 
+def test_from_a_failed_verdict_to_leaderboards(slurm, tmp_path):
+    sweep, _ = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0")
+    wait_for(lambda: status(sweep / "0").get("state") == "finished")
+    answers = json.loads((sweep / "0" / "metrics.json").read_text())["fallback"]
+    options = (f"run={sweep / '0'}", "launch=true", f"sweep_dir={tmp_path / 'answer'}")
+    words = run_command("fallback", *options, *ON_SLURM, cwd=tmp_path, **slurm).stdout
+    assert "low_accuracy" in answers
+    for name in answers:
+        rows = (tmp_path / f"answer_{name}" / "leaderboard.csv").read_text()
+        assert f"fallback={name}" in words and rows.count("finished") == 3
+
+
 def test_more_jobs_than_an_array_may_have_and_none_submitted_twice(slurm, tmp_path):
     sweep, ids = detached(slurm, tmp_path, "training.max_epochs=1", "seed=0,1,2,3,4", HOLD)
     assert len(ids) == 5 and len({slurm_id.partition("_")[0] for slurm_id in ids}) == 2
