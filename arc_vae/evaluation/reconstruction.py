@@ -43,7 +43,7 @@ def decode_grids(decoder: torch.nn.Module, z: Tensor) -> Tensor:
 @torch.no_grad()
 def reencode(encoder: torch.nn.Module, decoder: torch.nn.Module, grids: Tensor) -> Tensor:
     """Integer grids (N, 16, 16) → those decoded from their posterior means, uint8 (N, 16, 16)."""
-    return torch.cat([decode_grids(decoder, encoder(part)[0]) for part in grids.split(BATCH)])
+    return torch.cat([decode_grids(decoder, encoder(part).mu) for part in grids.split(BATCH)])
 
 
 @torch.no_grad()
