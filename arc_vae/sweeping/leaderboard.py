@@ -129,11 +129,26 @@ HEAD = ("job", "state", "epochs", "verdict", *SHOWN.values(), "overrides")
 
 
 def leaderboard_text(entries: Sequence[Entry]) -> str:
-    """The table for a terminal."""
+    """The table and the conclusion for a terminal."""
     rows = [list(HEAD), *table_rows(entries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *filter(None, [conclusion(entries)])])
+
+
+def conclusion(entries: Sequence[Entry]) -> str:
+    """How many jobs pass, which is best and what it fails, what training took; nothing before a job has finished."""
+    finished = [entry for entry in ranked(entries) if entry.metrics]
+    if not finished:
+        return ""
+    passing = sum(entry.metrics["passed"] for entry in finished)
+    best, minutes = finished[0], sum(entry.metrics["seconds"] for entry in finished) / 60
+    verdicts = best.metrics["criteria"].items()
+    failed = [f"{name} ({verdict['value']:.4f})" for name, verdict in verdicts if not verdict["passed"]]
+    lacks = f", which fails {', '.join(failed)}" if failed else ""
+    return (
+        f"{passing} of {len(finished)} finished jobs pass all criteria; the best is job {best.job.number} "
+        f"({' '.join(best.job.overrides)}){lacks}; they trained for {minutes:.0f} minutes in all"
     )
 
 
@@ -142,7 +157,8 @@ def leaderboard_page(name: str, entries: Sequence[Entry]) -> str:
     counts = {state: sum(entry.state == state for entry in entries) for state in COLORS}
     states = " ".join(badge(f"{count} {state}", COLORS[state]) for state, count in counts.items() if count)
     rows = [tuple(escape(cell) for cell in row) for row in table_rows(entries)]
-    sections = [f"<h1>{escape(name)} {states}</h1>\n", section("Leaderboard", table(HEAD, rows))]
+    board = table(HEAD, rows) + f"<p>{escape(conclusion(entries))}</p>\n"
+    sections = [f"<h1>{escape(name)} {states}</h1>\n", section("Leaderboard", board)]
     unfinished = [entry for entry in entries if entry.state != "finished"]
     if unfinished:
         lines = [

@@ -82,6 +82,14 @@ def test_best_first_by_criteria_then_by_object_accuracy(sweep):
         finish(job, passed, object_accuracy=accuracy)
     text = leaderboard_text(read_sweep(sweep)).splitlines()
     assert [line.split()[0] for line in text[1:4]] == ["1", "2", "0"]
+    best = "1 of 3 finished jobs pass all criteria; the best is job 1 (model.latent_dim=12 seed=1); "
+    assert text[4].startswith("mean") and text[5] == best + "they trained for 0 minutes in all"
+
+
+def test_the_best_job_s_failures_are_named(sweep):
+    finish(read_jobs(sweep)[2])
+    (said,) = (line for line in leaderboard_text(read_sweep(sweep)).splitlines() if line.startswith("0 of 1"))
+    assert "the best is job 2 (model.latent_dim=14 seed=0), which fails pixel_accuracy (0.9000);" in said
 
 
 def test_jobs_that_differ_by_seed_only_are_averaged(sweep):
