@@ -28,11 +28,16 @@ def generate_samples(
         encoder: the same model's; needed for passes.
         passes: how often the grids are then encoded and decoded again, which takes them to where grids are encoded
             (the Markov chain of Rezende, Mohamed & Wierstra 2014, at posterior means).
+
+    Raises:
+        UserError: passes without an encoder.
     """
     import torch
 
     from arc_vae.evaluation.reconstruction import decode_grids, reencode
 
+    if passes and encoder is None:
+        raise UserError(f"passes={passes}: encoding samples again takes the encoder; give it, or passes=0")
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     # Drawn on the CPU, so that a seed means the same samples on every device.
     z = torch.randn(num_samples, decoder.arguments["latent_dim"], generator=generator)

@@ -16,6 +16,7 @@ from conftest import TINY, run_command
 from omegaconf import OmegaConf
 
 from arc_vae import pipeline
+from arc_vae.errors import UserError
 from arc_vae.generate_samples import generate_samples
 from arc_vae.reporting.record import read_metrics
 from arc_vae.training.checkpoints import load_part
@@ -201,6 +202,8 @@ def test_generate_samples(source, tiny_run, tmp_path):
     assert grids.shape == (9, 16, 16) and grids.dtype == np.uint8 and (tmp_path / "samples.png").stat().st_size > 1000
     decoder = load_part(tiny_run / "checkpoints" / "decoder.pth")
     assert np.array_equal(generate_samples(decoder, 9, "cpu", seed=0).numpy(), grids)
+    with pytest.raises(UserError, match="takes the encoder"):
+        generate_samples(decoder, 9, passes=1)
     run_command("generate_samples", given, "num_samples=9", "passes=2", f"output={tmp_path}", cwd=tmp_path)
     for _ in range(2):
         mu, _ = load_part(tiny_run / "checkpoints" / "encoder.pth")(torch.from_numpy(grids))

@@ -95,9 +95,10 @@ def _alive(run: RunDirectory) -> bool:
 
 
 def _as_slurm_tells(entry: Entry) -> Entry:
-    """An undone job that is not in Slurm's queue, as one cancelled before it began, with what Slurm says of its end."""
-    told = end(entry.job.directory) if entry.state in UNDONE else ""
-    if not told or told in entry.reason:
+    """A job that left Slurm's queue without a word, as one cancelled before it began: what Slurm says of its end."""
+    spoken = RunDirectory(entry.job.directory).status().get("state") in ("finished", "failed")
+    told = "" if spoken or entry.state == "running" else end(entry.job.directory)
+    if not told:
         return entry
     reason = "; ".join(filter(None, [entry.reason, told]))
     return replace(entry, state="failed" if entry.state == "pending" else entry.state, reason=reason)
