@@ -135,6 +135,7 @@ def test_preempted_by_the_other_partition_a_job_goes_on(slurm, tmp_path):
     assert_as_if_alone(sweep / "0", tmp_path, EPOCHS, "seed=5")
 
 
+@pytest.mark.timeout(900)  # beside other work a job of a minute is requeued many times
 def test_out_of_time_a_job_is_requeued_as_often_as_allowed(slurm, tmp_path):
     # Slurm looks at its clock twice a minute: a job of a minute is told at any time before that.
     long = ("training.max_epochs=60", "training.image_every=60", "early_stopping.patience=null")
@@ -151,7 +152,7 @@ def test_out_of_time_a_job_is_requeued_as_often_as_allowed(slurm, tmp_path):
             requeued += 1
         return {status(often / "0").get("state"), status(never / "0").get("state")} <= {"finished", "failed"}
 
-    wait_for(both_ended, seconds=400)
+    wait_for(both_ended, seconds=800)
     assert requeued > 0 and status(often / "0")["state"] == "finished"
     assert_as_if_alone(often / "0", tmp_path, *long, "seed=6")
     assert "timed-out too many times" in status(never / "0")["reason"]
@@ -215,17 +216,6 @@ def test_what_became_of_a_cancelled_job_is_told_by_slurm(slurm, tmp_path):
     command(slurm, "scancel", ids[0])
 
 
-@pytest.mark.parametrize("slurm", ["accounting"], indirect=True)
-def test_what_the_controller_forgot_is_told_by_accounting(slurm, tmp_path):
-    sweep, (slurm_id,) = detached(slurm, tmp_path, EPOCHS, "seed=0")
-    wait_for(lambda: (sweep / "0" / "metrics.jsonl").is_file())
-    os.kill(status(sweep / "0")["pid"], signal.SIGKILL)
-    # It does so once a minute.
-    wait_for(lambda: "JobState" not in command(slurm, "scontrol", "show", "job", slurm_id))
-    words = run_command("sweep", f"dir={sweep}", cwd=tmp_path, **slurm).stdout
-    assert "ended without a word" in words and f"Slurm job {slurm_id} ended with an error" in words
-
-
 def test_while_slurm_does_not_answer_its_jobs_are_waited_for(slurm, tmp_path):
     down, stand_in = tmp_path / "down", tmp_path / "bin" / "squeue"
     down.touch()
@@ -262,7 +252,7 @@ def test_the_launcher_may_die_after_submission(slurm, tmp_path):
     launcher.kill()
     (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
     wait_for(lambda: all(status(sweep / number).get("state") == "finished" for number in "01"))
-    assert run_command("sweep", f"dir={sweep}", cwd=tmp_path).stdout.count("finished") == 2
+    assert "of 2 finished jobs" in run_command("sweep", f"dir={sweep}", cwd=tmp_path).stdout
 
 
 def test_detached_it_returns_at_once_and_the_ledger_tells_the_rest(slurm, tmp_path):
@@ -278,3 +268,14 @@ def test_what_slurm_refuses_is_said_in_its_words(slurm, tmp_path):
     done = run_command("train", "-m", *options, cwd=tmp_path, check=False, **slurm)
     assert done.returncode == 2 and "invalid partition specified: nowhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("slurm", ["accounting"], indirect=True)
+def test_what_the_controller_forgot_is_told_by_accounting(slurm, tmp_path):
+    sweep, (slurm_id,) = detached(slurm, tmp_path, EPOCHS, "seed=0")
+    wait_for(lambda: (sweep / "0" / "metrics.jsonl").is_file())
+    os.kill(status(sweep / "0")["pid"], signal.SIGKILL)
+    # It does so once a minute.
+    wait_for(lambda: "JobState" not in command(slurm, "scontrol", "show", "job", slurm_id))
+    words = run_command("sweep", f"dir={sweep}", cwd=tmp_path, **slurm).stdout
+    assert "ended without a word" in words and f"Slurm job {slurm_id} ended with an error" in words
