@@ -109,8 +109,7 @@ def report(sweep: Path) -> bool:
     from arc_vae.sweeping.leaderboard import leaderboard_text, write_leaderboard
 
     waiting = in_queue(sweep)
-    entries = read_sweep(sweep)
-    entries = [entry if str(entry.job.number) in waiting else _as_slurm_tells(entry) for entry in entries]
+    entries = [e if str(e.job.number) in waiting else _as_slurm_tells(e) for e in read_sweep(sweep)]
     write_leaderboard(sweep, entries)
     print(leaderboard_text(entries))
     left = undone(entries, waiting)

@@ -115,7 +115,7 @@ def last_words(directory: Path) -> str:
 
 
 def end(directory: Path) -> str:
-    """What Slurm says became of a job that has left its queue; nothing where it was never there, or is forgotten.
+    """What Slurm says became of a job that has left its queue; nothing where it was never there, or no Slurm answers.
 
     The controller forgets a job after MinJobAge, five minutes by default; accounting, where it is kept, does not.
     """
