@@ -160,7 +160,7 @@ class CheckExperiment(RefuseMistakes):
 
     def check(self, cfg: DictConfig, output_dir: Path) -> None:
         directory = RunDirectory(output_dir)
-        if directory.status().get("state") == "finished":
+        if directory.state == "finished":
             print(f"{directory.path} is finished already; its verdict is in {directory.metrics_file}")
             raise SystemExit(0)
         assemble_once(cfg)

@@ -30,7 +30,7 @@ def run(cfg: DictConfig, output_dir: str | Path, again: str | None = None) -> No
     """
     directory = RunDirectory(output_dir)
     again = again or f"the same command with hydra.run.dir={directory.path}"
-    if directory.status().get("state") == "finished":
+    if directory.state == "finished":
         logger.info("%s is finished already", directory.path)
         return
     directory.lock()

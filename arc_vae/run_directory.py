@@ -27,6 +27,16 @@ class RunDirectory:
         """What status.json says; {} where there is none."""
         return json.loads(self.status_file.read_text()) if self.status_file.is_file() else {}
 
+    @property
+    def state(self) -> str:
+        """running, finished, failed or preempted; pending before the run has begun."""
+        return self.status().get("state", "pending")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run itself has said that it is over, well or not."""
+        return self.state in ("finished", "failed")
+
     def set_state(self, state: str, reason: str | None = None) -> None:
         """Record the state (running, finished, failed, preempted), its reason, and who runs it where."""
         write_json(

@@ -57,11 +57,8 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     assert metrics["elbo_nats"] == pytest.approx(metrics["reconstruction_nats"] + metrics["kl_nats"])
     assert metrics["reconstruction_nats"] == pytest.approx(metrics["foreground_nats"] + metrics["color_nats"])
     assert len(metrics["prior_gap_per_dim"]) == 10 and 0.4 < metrics["prior_c2st"] <= 1
-    assert (
-        0 <= metrics["reencoded_validity"] <= 1
-        and 0 <= metrics["sample_color_distance"] <= 1
-        and 0 <= metrics["object_precision"] <= 1
-    )
+    for share in ("reencoded_validity", "sample_color_distance", "object_precision"):
+        assert 0 <= metrics[share] <= 1
     assert metrics["kl_nats"] == pytest.approx(sum(metrics["kl_per_dim"]))
     assert (metrics["beta"], metrics["beta_effective"]) == (2.0, pytest.approx(0.2))
     assert list(metrics["criteria"]) == ["pixel_accuracy", "kl_per_dim", "sample_validity", "interpolation_validity"]

@@ -96,8 +96,8 @@ def _alive(run: RunDirectory) -> bool:
 
 def _as_slurm_tells(entry: Entry) -> Entry:
     """A job that left Slurm's queue without a word, as one cancelled before it began: what Slurm says of its end."""
-    spoken = RunDirectory(entry.job.directory).status().get("state") in ("finished", "failed")
-    told = "" if spoken or entry.state == "running" else end(entry.job.directory)
+    ended = RunDirectory(entry.job.directory).ended
+    told = "" if ended or entry.state == "running" else end(entry.job.directory)
     if not told:
         return entry
     reason = "; ".join(filter(None, [entry.reason, told]))

@@ -49,8 +49,7 @@ def _run(job: Job, environment: dict[str, str], silent: bool) -> str:
 def settle(directory: Path, exit_status: int) -> str:
     """The state of a job whose process has ended. A process that could not say how it ended is spoken for."""
     run = RunDirectory(directory)
-    state = run.status().get("state")
-    if exit_status != 0 and state not in ("failed", "preempted"):
+    if exit_status != 0 and run.state not in ("failed", "preempted"):
         how = f"killed by {signal.Signals(-exit_status).name}" if exit_status < 0 else f"exit status {exit_status}"
         run.set_state("failed", f"{how}; {directory / 'train.log'} tells how far it came")
-    return run.status().get("state", "failed")
+    return run.state

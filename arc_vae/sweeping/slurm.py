@@ -162,12 +162,11 @@ def queued_ids() -> set[str] | None:
 def settle(directory: Path) -> str:
     """The state of a job that has left the queue."""
     run = RunDirectory(directory)
-    state = run.status().get("state")
-    if state not in ("finished", "failed"):
+    if not run.ended:
         words = [end(directory) or "ended without a word", last_words(directory)]
         directory.mkdir(parents=True, exist_ok=True)
         run.set_state("failed", "; ".join(filter(None, words)))
-    return run.status()["state"]
+    return run.state
 
 
 def _slurm(*command: str) -> str | None:
