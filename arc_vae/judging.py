@@ -45,6 +45,7 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
     beta = experiment.beta_schedule.final_beta
     metrics = {
         **evaluation.metrics,
+        "latent_dim": model.latent_dim,
         "beta": beta,
         "beta_effective": experiment.loss.effective_beta(beta, model.latent_dim),
         "epochs": last["epoch"],

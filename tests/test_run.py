@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).parent / "golden" / "tiny_curve.json"
 CONTRACT_METRICS = """
 pixel_accuracy baseline_accuracy object_accuracy balanced_accuracy perfect_rate reconstruction_nats kl_nats elbo_nats
 kl_per_dim active_dims sample_validity sample_c2st sample_foreground_ratio interpolation_validity
-interpolation_smoothness beta beta_effective epochs seconds corpus versions git criteria passed fallback
+interpolation_smoothness latent_dim beta beta_effective epochs seconds corpus versions git criteria passed fallback
 """
 SEEDS_CHECKPOINT_KEYS = [
     *("epoch", "model_state_dict", "optimizer_state_dict", "scheduler_state_dict"),
@@ -60,7 +60,7 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     for share in ("reencoded_validity", "sample_color_distance", "object_precision"):
         assert 0 <= metrics[share] <= 1
     assert metrics["kl_nats"] == pytest.approx(sum(metrics["kl_per_dim"]))
-    assert (metrics["beta"], metrics["beta_effective"]) == (2.0, pytest.approx(0.2))
+    assert (metrics["latent_dim"], metrics["beta"], metrics["beta_effective"]) == (10, 2.0, pytest.approx(0.2))
     assert list(metrics["criteria"]) == ["pixel_accuracy", "kl_per_dim", "sample_validity", "interpolation_validity"]
     assert metrics["passed"] == all(v["passed"] for v in metrics["criteria"].values())
     assert metrics["versions"]["torch"] == torch.__version__ and metrics["precision"] == "float32"

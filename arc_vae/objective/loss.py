@@ -101,8 +101,8 @@ class BetaVAELoss:
         kl: "sum" over the latent dimensions, or "mean" over them.
         free_bits: nats per dimension below which the KL costs nothing: each dimension counts
             max(its batch mean, free_bits) (Kingma et al. 2016, appendix C.8).
-        object_weight: weight of the objects' cells in the reconstruction, against 1 of the background's. At 1 the
-            objective is an ELBO's, and in doubt the model answers background, of which 93 % of the cells are.
+        object_weight: weight of the objects' cells in the reconstruction, against 1 of the background's. An ELBO
+            has 1; then the model in doubt answers background, of which 93 % of the cells are.
         foreground_warmup_steps: steps over which the weight of "object or background?" in the reconstruction rises
             from 0 to 1, so that colours are learnt first. Learnt second, they wait on a saddle: nine exchangeable
             colours, none of which either network can begin to tell before the other does.

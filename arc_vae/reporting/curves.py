@@ -29,7 +29,7 @@ PANELS = (
         ("val/elbo_nats", "sum (negative ELBO)", {"color": "C2", **_VAL}),
     ),
     (
-        "Objective (validation at the final β)",
+        "Objective (validation: final β, no blank term)",
         ("train/loss_total", "train", {"color": "C0", **_TRAIN}),
         ("val/loss_total", "validation", {"color": "C0", **_VAL}),
     ),

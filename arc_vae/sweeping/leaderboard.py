@@ -33,6 +33,7 @@ FIGURES = (
     "prior_c2st",
     "interpolation_validity",
     "interpolation_smoothness",
+    "latent_dim",
     "beta",
     "beta_effective",
     "epochs",
@@ -46,6 +47,7 @@ SHOWN = {
     "elbo_nats": "ELBO",
     "sample_validity": "samples",
     "interpolation_validity": "paths",
+    "latent_dim": "d",
     "beta_effective": "eff. β",
     "seconds": "seconds",
 }
@@ -95,8 +97,10 @@ def seed_groups(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 def spread(group: Sequence[Entry], figure: str) -> str:
-    """Mean ± sample standard deviation of a figure over a group."""
-    values = [entry.metrics[figure] for entry in group]
+    """Mean ± sample standard deviation of a figure over a group; nothing where metrics.json is older than the figure."""
+    values = [entry.metrics[figure] for entry in group if figure in entry.metrics]
+    if len(values) < 2:
+        return ""
     return f"{statistics.mean(values):.4g} ± {statistics.stdev(values):.2g}"
 
 
@@ -116,7 +120,7 @@ def table_rows(entries: Sequence[Entry]) -> list[list[str]]:
 
     for entry in ranked(entries):
         verdict = {True: "pass", False: "FAIL"}.get(entry.metrics.get("passed"), "")
-        figures = [f"{entry.metrics[name]:.4g}" if entry.metrics else "" for name in SHOWN]
+        figures = [f"{entry.metrics[name]:.4g}" if name in entry.metrics else "" for name in SHOWN]
         about = [str(entry.job.number), entry.state, str(entry.epochs), verdict]
         rows.append([*about, *figures, own(entry.job.overrides)])
     for name, group in seed_groups(entries).items():

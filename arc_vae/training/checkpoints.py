@@ -77,9 +77,8 @@ def trusted_class(name: str, where: str) -> type[nn.Module]:
 class Checkpoints:
     """What of a run is kept, under which names.
 
-    `last.pth` after every epoch; `vae_best.pth` at each new best; every `every` epochs
-    `vae_epoch_{n}.pth` with its encoder and decoder; at the end `vae_final.pth`, and the best
-    epoch's `encoder.pth` and `decoder.pth`.
+    `last.pth` after every epoch; `vae_best.pth`, `encoder.pth` and `decoder.pth` at each new best;
+    every `every` epochs `vae_epoch_{n}.pth` with its encoder and decoder; at the end `vae_final.pth`.
     """
 
     def __init__(self, directory: Path, every: int):

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from plain_loop import loaders
+from plain_loop import LEARNING_RATE, loaders
 from plain_loop import train as train_plain
 from schedule import phases, short
 from timing import print_table
@@ -38,6 +38,14 @@ CONTENDERS = {
     "lightning": ("Lightning Trainer", "pytorch_lightning", "pytorch-lightning==2.6.1"),
     "pythae": ("pythae BaseTrainer", "pythae", "pythae==0.1.2"),
 }
+# The others' objective and learning rate.
+PLAIN_OBJECTIVE = (
+    "loss.object_weight=1",
+    "loss.foreground_warmup_steps=0",
+    "loss.blank_weight=0",
+    f"optimizer.lr={LEARNING_RATE}",
+    "lr_scheduler.warmup_steps=0",
+)
 HEADER = ("contender", "process, s", "training, s", "an epoch, s", "real / this: process", "an epoch")
 
 
@@ -47,6 +55,7 @@ def real_command(args: argparse.Namespace, folder: Path) -> list[str]:
         f"hydra.run.dir={folder}",
         f"data.num_grids={args.num_grids}",
         f"data.directory={args.datasets}",
+        *PLAIN_OBJECTIVE,
         *short(args.epochs),
     ]
     return [sys.executable, "-m", "arc_vae.train", *overrides, *args.overrides]

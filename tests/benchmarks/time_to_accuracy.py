@@ -2,13 +2,13 @@
 
 The real command, `python -m arc_vae.train` in its default configuration, against the plain PyTorch loop with the
 specification's hyperparameters: Adam at 1e-3, CosineAnnealingLR(T_max=50, eta_min=1e-5) stepped per epoch, batches of
-128, its three-phase beta. The plain loop gets this project's balanced objective, because the specification's literal
-one collapses to the all-black answer and would never arrive.
+128, its three-phase beta. The plain loop gets the balanced reduction (sum over cells, mean over dimensions) without
+further weights, because the specification's literal one collapses to the all-black answer and would never arrive.
 
 Object accuracy is the share of right cells among the non-background cells of the validation grids, decoding the
 posterior mean, measured at the end of each epoch. The clock starts with the process, imports and reading the corpus
 included, and stops when that measurement is made; the process is then interrupted. Building the corpus file is not in
-it. Overrides after `--` go to the real command: `time_to_accuracy.py -- optimizer.lr=2e-3`.
+it. Overrides after `--` go to the real command: `time_to_accuracy.py -- optimizer.lr=1e-3`.
 """
 
 import argparse

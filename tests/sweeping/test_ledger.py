@@ -101,6 +101,14 @@ def test_jobs_that_differ_by_seed_only_are_averaged(sweep):
     assert "0.5 ± 0.14" in mean and "2 seeds" in mean and "model.latent_dim=12" in mean
 
 
+def test_effective_beta_stands_beside_d(sweep):
+    for job, dimensions in zip(read_jobs(sweep), (12, 12, 14), strict=True):
+        finish(job, latent_dim=dimensions, beta_effective=2 / dimensions)
+    text = " ".join(leaderboard_text(read_sweep(sweep)).split())
+    for words in ("d eff. β", " 12 0.1667 ", " 14 0.1429 ", " 12 ± 0 0.1667 ± 0 "):
+        assert words in text, text
+
+
 def test_a_run_that_is_locked_runs_and_one_that_is_not_was_killed(sweep):
     job = read_jobs(sweep)[0]
     job.directory.mkdir()
