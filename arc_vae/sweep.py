@@ -1,4 +1,4 @@
-"""`python -m arc_vae.sweep dir=<sweep dir>`: the state of every job and the leaderboard, from the disk; of jobs that left no word, from Slurm."""
+"""`python -m arc_vae.sweep dir=<sweep dir>`: every job's state and the leaderboard, from the disk (and Slurm)."""
 
 from pathlib import Path
 

@@ -88,7 +88,7 @@ def elbo_terms(result: Reconstruction, grids: Tensor) -> dict:
 
 
 def validate(model: BetaVAE, loss: BetaVAELoss, final_beta: float, grids: Tensor) -> dict:
-    """One epoch's validation record: `val/*`, the objective at the schedule's final β, without `blank_weight`'s term."""
+    """One epoch's validation record: `val/*`, the objective at the final β, without `blank_weight`'s term."""
     result = reconstruct(model, grids)
     terms = loss.combine(result.nats, result.kl_per_dim, final_beta)
     values = {

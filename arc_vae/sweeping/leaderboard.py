@@ -97,7 +97,7 @@ def seed_groups(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 def spread(group: Sequence[Entry], figure: str) -> str:
-    """Mean ± sample standard deviation of a figure over a group; nothing where metrics.json is older than the figure."""
+    """Mean ± sample standard deviation of a figure over a group; nothing where older runs lack it."""
     values = [entry.metrics[figure] for entry in group if figure in entry.metrics]
     if len(values) < 2:
         return ""
