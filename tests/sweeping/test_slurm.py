@@ -17,7 +17,8 @@ CLUSTER = Path(__file__).parent / "slurm_cluster.sh"
 EPOCHS = "training.max_epochs=8"
 ON_SLURM = (
     *("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0"),
-    *("hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"),
+    # More than twice what a job takes: Slurm counts a process that forks double until it has begun another program.
+    *("hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=2"),
 )
 HOLD = "hydra.launcher.slurm_additional_parameters={begin: now+1hour}"
 # Takes the node for a second, which the partition low must leave.
