@@ -1,0 +1,27 @@
+"""Asking the checkout what it is leaves the checkout alone."""
+
+import os
+import subprocess
+
+from arc_vae import provenance
+
+
+def test_the_commit_is_told_and_the_index_not_rewritten(tmp_path, monkeypatch):
+    def git(*words: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(["git", *identity, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    file = tmp_path / "arc_vae" / "provenance.py"
+    file.parent.mkdir()
+    file.write_text("old\n")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        git(*words)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    # Of another time than the index says: a plain `git status` would take the lock and write that down.
+    os.utime(file, (1, 1))
+    index = (tmp_path / ".git" / "index").read_bytes()
+    assert provenance.git_state() == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    assert (tmp_path / ".git" / "index").read_bytes() == index
+    file.write_text("new\n")
+    assert provenance.git_state()["dirty"] is True and "+new" in provenance.git_diff()
