@@ -76,7 +76,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=5
 MaxArraySize=4
-MinJobAge=$([ -n "$accounting" ] && echo 2 || echo 300)
+MinJobAge=$([ -n "$accounting" ] && echo 2 || echo 3600)
 AccountingStorageType=accounting_storage/$([ -n "$accounting" ] && echo slurmdbd || echo none)
 ReturnToService=2
 NodeName=$name NodeAddr=127.0.0.1 CPUs=$cores RealMemory=$memory
