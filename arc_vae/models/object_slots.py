@@ -68,6 +68,15 @@ def code_to_position(z: Tensor) -> Tensor:
     return SIZE * 0.5 * (1 + torch.erf(z / math.sqrt(2))) - 0.5
 
 
+def extents(canvas: Tensor) -> Tensor:
+    """Canvases (N, 9, 16, 16) of cells' probabilities → how many rows and columns, from the corner on, hold the cells
+    that are more likely filled than not, int64 (N, 2); 1 where none are.
+    """
+    filled = canvas.sum(dim=1) > 0.5
+    lines = torch.stack([filled.any(dim=2), filled.any(dim=1)], dim=1)  # (N, 2, 16)
+    return (lines * torch.arange(1, SIZE + 1, device=canvas.device)).amax(dim=2).clamp(min=1)
+
+
 def checked_arguments(latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int) -> dict[str, int]:
     """The arguments by name; sizes that leave a slot without a dimension for its looks are refused."""
     require(num_slots >= 1, "num_slots", num_slots, "at least 1")
@@ -159,8 +168,11 @@ class ObjectSlotDecoder(nn.Module):
         return F.pad(logits, (0, 0, 1, 0)).softmax(dim=1)[:, 1:].view(-1, OBJECT_COLORS, SIZE, SIZE)
 
     def place(self, canvas: Tensor, where: Tensor) -> Tensor:
-        """Canvases (N, 9, 16, 16) moved down and right by whole cells, as likely as `where` (N, 2) makes each."""
-        position = code_to_position(where.float())[:, :, None]
+        """Canvases (N, 9, 16, 16) moved down and right by whole cells, as likely as `where` (N, 2) makes each.
+
+        No further than they fit: the prior of a place does not know of sizes, and would cut objects off at the border.
+        """
+        position = torch.minimum(code_to_position(where.float()), SIZE - extents(canvas))[:, :, None]
         steps = torch.arange(SIZE, device=where.device)
         likely = (-self.sharpness.abs() * (steps - position) ** 2).softmax(dim=2)
         moves = F.pad(likely, (0, 1))[:, :, self.shift]  # (N, 2, 16, 16): to this row from that

@@ -4,7 +4,7 @@ import torch
 from arc_vae.corpus.scenes import generate
 from arc_vae.errors import InvalidValue
 from arc_vae.models import ObjectSlotDecoder, ObjectSlotVAE
-from arc_vae.models.object_slots import code_to_position, position_to_code
+from arc_vae.models.object_slots import code_to_position, extents, position_to_code
 from arc_vae.objective.loss import kl_divergence
 
 
@@ -54,6 +54,7 @@ def test_where_is_read_off_the_grid_and_what_does_not_depend_on_it(model):
 
 def test_moving_a_slots_place_moves_what_it_decodes_to(model):
     model.decoder.sharpness.data.fill_(1000.0)
+    model.decoder.paint.bias.data -= 3  # no cell more likely filled than not: fits everywhere
     z = torch.randn(1, 10)
     z[0, :2], z[0, 5:7] = position_to_code(torch.tensor([1.0, 2.0])), position_to_code(torch.tensor([0.0, 0.0]))
     canvas = model.decoder.canvas(z.view(1, 2, 5)[:, :, 2:])
@@ -62,6 +63,18 @@ def test_moving_a_slots_place_moves_what_it_decodes_to(model):
     assert torch.allclose(placed[0, :, 1:, 2:], canvas[0, :, :15, :14], atol=1e-5)
     assert placed[0, :, 0].max() < 1e-5 and placed[0, :, :, :2].max() < 1e-5
     assert torch.allclose(placed[1], canvas[1], atol=1e-5)
+
+
+def test_no_place_cuts_an_object_off(model):
+    model.decoder.sharpness.data.fill_(1000.0)
+    canvas = torch.zeros(1, 9, 16, 16)
+    canvas[0, 4, :3, :5] = 0.99
+    canvas[0, 4, 9, 9] = 0.4  # less likely filled than not: may leave the grid
+    assert extents(canvas).tolist() == [[3, 5]] and extents(0 * canvas).tolist() == [[1, 1]]
+    placed = model.decoder.place(canvas, torch.tensor([[9.0, 9.0]]))
+    assert torch.allclose(placed[0, 4, 13:, 11:], canvas[0, 4, :3, :5]) and placed[0, 4, :13].max() < 1e-5
+    within = model.decoder.place(canvas, position_to_code(torch.tensor([[2.0, 3.0]])))
+    assert torch.allclose(within[0, 4, 2:5, 3:8], canvas[0, 4, :3, :5], atol=1e-5)
 
 
 def test_logits_are_the_odds_of_any_slot(model):
