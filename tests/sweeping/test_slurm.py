@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -162,7 +163,8 @@ def test_out_of_time_a_job_is_requeued_as_often_as_allowed(slurm, tmp_path):
             wait_for(lambda: often_id not in pending(slurm))
             requeued += 1
         # Not what the jobs say of themselves: one that is killed says nothing, and would be waited for in vain.
-        return not {often_id, never_id} & set(command(slurm, "squeue", "--noheader", "--array", "--format=%i").split())
+        shown = [command(slurm, "scontrol", "show", "job", job_id) for job_id in (often_id, never_id)]
+        return all(re.search(r"JobState=(COMPLETED|FAILED|TIMEOUT|CANCELLED)\b", job) for job in shown)
 
     wait_for(both_ended, seconds=800)
     assert status(often / "0")["state"] == "finished" and requeued > 0
