@@ -45,7 +45,7 @@ def test_every_option_states_every_knob(group, option):
     target = get_object(node._target_)
     if not target.__module__.startswith("arc_vae"):
         return
-    wanted = set(inspect.signature(target).parameters) - {"optimizer", "steps_per_epoch"}
+    wanted = set(inspect.signature(target).parameters) - {"params", "optimizer", "steps_per_epoch"}
     assert set(node) - HYDRA_KEYS == wanted
 
 
@@ -71,7 +71,7 @@ def test_the_defaults_are_the_contracts():
     [
         (["+sed=1"], "sed is not a key of this configuration; did you mean seed?"),
         (["+model.latnt_dim=3"], "model.latnt_dim is not an argument of arc_vae.models.BetaVAE; did you mean latent_"),
-        (["+optimizer.lrr=3"], "optimizer.lrr is not an argument of torch.optim.Adam; did you mean lr?"),
+        (["+optimizer.lrr=3"], "optimizer.lrr is not an argument of arc_vae.training.muon.Muon; did you mean lr?"),
         (["training.batch_size=12.5"], "training.batch_size=12.5: must be an integer"),
         (["training.batch_size=true"], "training.batch_size=True: must be an integer"),
         (["training.compile=1"], "training.compile=1: must be true or false or auto"),

@@ -17,7 +17,7 @@ def cosine(
     require(T_max >= 1, "T_max", T_max, "at least 1 epoch")
     require(eta_min >= 0, "eta_min", eta_min, "0 or more")
     require(warmup_steps >= 0, "warmup_steps", warmup_steps, "0 or more batches")
-    floor = eta_min / optimizer.defaults["lr"]
+    floor = eta_min / optimizer.param_groups[0]["lr"]
     total = T_max * steps_per_epoch
 
     def factor(step: int) -> float:
