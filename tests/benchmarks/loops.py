@@ -43,6 +43,7 @@ PLAIN_OBJECTIVE = (
     "loss.object_weight=1",
     "loss.foreground_warmup_steps=0",
     "loss.blank_weight=0",
+    "optimizer=adam",
     f"optimizer.lr={LEARNING_RATE}",
     "lr_scheduler.warmup_steps=0",
 )

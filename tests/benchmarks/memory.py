@@ -1,8 +1,8 @@
 """Peak memory of the real training command, against what it must hold; where in the run the peak falls.
 
-Counted: the corpus, the model's parameters, their gradients, Adam's moments, one batch's activations saved for the
-backward pass and their gradients. The libraries: a fresh process that only imports them. Goal: (peak - libraries) is
-at most 1.5 times what is counted. CPU only, Linux only.
+Counted: the corpus, the model's parameters, their gradients, the optimizer's moments, one batch's activations saved for
+the backward pass and their gradients. The libraries: a fresh process that only imports them. Goal: (peak - libraries)
+is at most 1.5 times what is counted. CPU only, Linux only.
 """
 
 import argparse

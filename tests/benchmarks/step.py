@@ -1,6 +1,6 @@
 """The bare training step in each setting, against the machine's own matrix-product rate.
 
-One step is forward, backward, clip and Adam on one batch that lies there already: no data, no logging. Its floating
+One step is forward, backward, clip and update on one batch that lies there already: no data, no logging. Its floating
 point operations are counted on the real model, the matrix product is 2048³ at the same precision, all timed in turn.
 
     python tests/benchmarks/step.py
@@ -23,7 +23,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def bare(step: TrainingStep, batch: torch.Tensor) -> Callable[[], None]:
-    """Forward, backward, clip, Adam on `batch`, integers (B, 16, 16), and nothing else."""
+    """Forward, backward, clip, optimizer on `batch`, integers (B, 16, 16), and nothing else."""
     learner = step.learner
     beta, foreground_weight = (torch.tensor(weight, device=batch.device) for weight in (BETA, 1.0))
     parameters = list(learner.model.parameters())

@@ -89,10 +89,13 @@ def counted_bytes(batch_size: int, precision: str) -> tuple[str, dict[str, int]]
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         train_on(step, grids, batch_size)()
     weights = sum(parameter.nbytes for parameter in parameters)
+    moments = step.learner.optimizer.state.values()
     return step.precision, {
         "parameters": weights,
         "gradients": weights,
-        "Adam's moments": 2 * weights,
+        "optimizer's moments": sum(
+            tensor.nbytes for state in moments for tensor in state.values() if torch.is_tensor(tensor)
+        ),
         "activations": sum(size for size, _ in saved.values()),
         "their gradients": sum(size for size, floating in saved.values() if floating),
     }

@@ -1,7 +1,7 @@
 """Training throughput of the real command, everything on, against the bare step at the same settings.
 
 The command runs in this process with validation, records, W&B offline, checkpoints each epoch and pictures each fifth.
-After each epoch the bare step (forward, backward, clip, Adam on one batch: no data, no logging) of a second model is
+After each epoch the bare step (forward, backward, clip, update on one batch: no data, no logging) of a second model is
 timed for a while, so that both see the same machine; epoch and bare steps are compared pair by pair.
 
     python tests/benchmarks/training.py [overrides of the command]

@@ -18,7 +18,14 @@ def test_the_default_leaves_the_saddle_of_the_colours(tmp_path):
     subprocess.run([sys.executable, SIMPLE_SHAPES, "grids.npz", "--grids", "10000"], cwd=tmp_path, check=True)
     # The first steps of a default run: a learning rate that falls to its end within them leaves the saddle later.
     options = ("data=npz", "data.path=grids.npz", "training.max_epochs=11", "lr_scheduler.T_max=50")
-    run_command("train", *options, "training.image_every=11", "wandb.mode=disabled", f"hydra.run.dir={tmp_path / 'run'}", cwd=tmp_path)
+    run_command(
+        "train",
+        *options,
+        "training.image_every=11",
+        "wandb.mode=disabled",
+        f"hydra.run.dir={tmp_path / 'run'}",
+        cwd=tmp_path,
+    )
     records = read_metrics(tmp_path / "run" / "metrics.jsonl")
     nats = [record["train/color_nats"] for record in records if "train/color_nats" in record]
     cells = np.load(tmp_path / "grids.npz")["grids"] != 0
