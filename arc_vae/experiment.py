@@ -88,6 +88,8 @@ def complete(experiment: Experiment, steps_per_epoch: int) -> tuple[Optimizer, L
     """The optimizer over the model's parameters, and its schedule."""
     try:
         optimizer = experiment.optimizer(experiment.model.parameters())
+    except UserError as error:
+        raise UserError(f"optimizer.{error}") from error
     except (ValueError, TypeError) as error:
         raise UserError(f"optimizer: {error}") from error
     try:
