@@ -1,9 +1,11 @@
-"""A VAE whose code is one of objects: each slot says where its objects lie and what they look like.
+"""A VAE whose code is one of objects: where each stands and of which colour, then what their shapes are.
 
-The d dimensions are divided among S slots. An encoder without parameters deals the grid's connected components to
-the slots and moves each slot's to the corner; a network shared by all slots encodes what is there. The decoder paints
-each slot's canvas, moves it to its place, and lets the slots' objects compete for each cell. Where and what apart is
-AIR's idea (Eslami et al. 2016), one network for every slot that of slot attention (Locatello et al. 2020).
+Of the d dimensions the first S, one for each slot, say whether a slot holds an object, of which colour it is and where
+its corner stands. The others hold the shapes: they are dealt in turn to the objects there are, so that one object has
+them all and two have half each. An encoder without parameters finds the grid's connected components, largest
+first; one network encodes the shape of every object, another paints it; painted shapes are moved to their places, the
+smaller before the larger. Where and what apart, and one object after the other, is AIR's idea (Eslami et al. 2016), one
+network for every slot that of slot attention (Locatello et al. 2020).
 """
 
 import math
@@ -15,16 +17,15 @@ from torch import Tensor, nn
 from arc_vae.errors import require
 from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
 from arc_vae.models.beta_vae import GaussianVAE
-from arc_vae.models.encoder import MIN_SIGMA, Posterior, one_hot
+from arc_vae.models.encoder import MIN_SIGMA, Posterior
 from arc_vae.models.objects import align, deal
+from arc_vae.models.shape_dims import ShapeDims
+from arc_vae.models.stations import STATIONS, Stations
 
-WHERE = 2  # dimensions of a slot that say how far down and how far right
 OBJECT_COLORS = NUM_COLORS - 1
-# What a canvas is described by: where it is filled, by which colour each cell, by which colours at all.
-PARTS = (CELLS, OBJECT_COLORS * CELLS, OBJECT_COLORS)
-OCTAVES = 3
-# Of a cell to hold no object, and to hold one of a colour: keeps log odds finite.
-MIN_EMPTY, MIN_COLOR = 1e-5, 1e-7
+OCTAVES = 5
+# Of a cell to hold an object, at most; of a cell to hold one of a colour, at least: keeps logits finite.
+MAX_FILLED, MIN_COLOR = 1 - 1e-5, 1e-7
 
 
 class ResidualBlock(nn.Module):
@@ -50,45 +51,53 @@ def residual_stack(width: int, num_blocks: int) -> nn.Sequential:
 
 
 def fourier_features(z: Tensor, octaves: int = OCTAVES) -> Tensor:
-    """z (N, d) → (N, d · (1 + 2 · octaves)): z itself, then sine and cosine of π/2 · z, π · z, 2π · z, ...
+    """z (..., d) → (..., d · (1 + 2 · octaves)): z itself, then sine and cosine of π/2 · z, π · z, 2π · z, ...
 
     Without them a network reads a code smoothly, too smoothly to tell neighbours apart (Tancik et al. 2020).
     """
     angles = [z * (math.pi * 2 ** (octave - 1)) for octave in range(octaves)]
-    return torch.cat([z, *(wave(angle) for angle in angles for wave in (torch.sin, torch.cos))], dim=1)
-
-
-def position_to_code(position: Tensor) -> Tensor:
-    """Rows or columns 0-15 → z: the quantiles of N(0, 1) at which sixteen equally likely places stand."""
-    return math.sqrt(2) * torch.erfinv(2 * (position + 0.5) / SIZE - 1)
-
-
-def code_to_position(z: Tensor) -> Tensor:
-    """z → rows or columns, real numbers from -0.5 to 15.5: the inverse of `position_to_code`."""
-    return SIZE * 0.5 * (1 + torch.erf(z / math.sqrt(2))) - 0.5
+    return torch.cat([z, *(wave(angle) for angle in angles for wave in (torch.sin, torch.cos))], dim=-1)
 
 
 def extents(canvas: Tensor) -> Tensor:
-    """Canvases (N, 9, 16, 16) of cells' probabilities → how many rows and columns, from the corner on, hold the cells
+    """Canvases (N, 16, 16) of cells' probabilities → how many rows and columns, from the corner on, hold the cells
     that are more likely filled than not, int64 (N, 2); 1 where none are.
     """
-    filled = canvas.sum(dim=1) > 0.5
+    filled = canvas > 0.5
     lines = torch.stack([filled.any(dim=2), filled.any(dim=1)], dim=1)  # (N, 2, 16)
     return (lines * torch.arange(1, SIZE + 1, device=canvas.device)).amax(dim=2).clamp(min=1)
 
 
+def nearest_free(taken: Tensor, shape: Tensor, wanted: Tensor, room: Tensor) -> Tensor:
+    """Corners (N, 2) nearest to those wanted at which shapes meet no taken cell; those wanted if there are none.
+
+    Args:
+        taken, shape: (N, 16, 16), 1 where filled. wanted, room: integers (N, 2); room is the largest corner that fits.
+    """
+    # Cells met at each corner: a correlation, by way of Fourier transforms wide enough not to wrap around.
+    size = (2 * SIZE, 2 * SIZE)
+    met = torch.fft.irfft2(torch.fft.rfft2(taken, s=size) * torch.fft.rfft2(shape, s=size).conj(), s=size)
+    cells = torch.arange(SIZE, device=taken.device)
+    fits = (cells <= room[:, :1])[:, :, None] & (cells <= room[:, 1:])[:, None]
+    away = (cells - wanted[:, :1]).square()[:, :, None] + (cells - wanted[:, 1:]).square()[:, None]
+    nowhere = 3 * CELLS  # further than any place
+    least, nearest = away.masked_fill(~fits | (met[:, :SIZE, :SIZE] > 0.5), nowhere).flatten(1).min(dim=1)
+    nearest = torch.stack([nearest // SIZE, nearest % SIZE], dim=1)
+    return torch.where((least < nowhere)[:, None], nearest, wanted)
+
+
 def checked_arguments(latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int) -> dict[str, int]:
-    """The arguments by name; sizes that leave a slot without a dimension for its looks are refused."""
+    """The arguments by name; sizes that leave no dimension for shapes are refused."""
     require(num_slots >= 1, "num_slots", num_slots, "at least 1")
     require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
     require(num_blocks >= 0, "num_blocks", num_blocks, "0 or more")
-    wanted = f"a multiple of num_slots={num_slots}, at least {(WHERE + 1) * num_slots}: two of a slot's are its place"
-    require(latent_dim % num_slots == 0 and latent_dim > WHERE * num_slots, "latent_dim", latent_dim, wanted)
+    wanted = f"above num_slots={num_slots}: a dimension is each slot's place and colour, the others are the shapes"
+    require(latent_dim > num_slots, "latent_dim", latent_dim, wanted)
     return {"latent_dim": latent_dim, "num_slots": num_slots, "hidden_dim": hidden_dim, "num_blocks": num_blocks}
 
 
 class ObjectSlotEncoder(nn.Module):
-    """Grids → for each slot μ and σ of where (2) and what (d / S - 2).
+    """Grids → μ and σ of each slot's place and colour (S), then of the shapes (d - S).
 
     Args:
         latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
@@ -98,36 +107,47 @@ class ObjectSlotEncoder(nn.Module):
         super().__init__()
         self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
         self.num_slots = num_slots
-        slot_dim = latent_dim // num_slots
-        self.read = nn.Linear(sum(PARTS), hidden_dim)
-        self.read.weight.data *= 8  # some twenty of its 2,569 inputs are ones
-        self.slot = nn.Parameter(0.1 * torch.randn(num_slots, hidden_dim))
+        shape_dim = latent_dim - num_slots
+        self.stations = Stations(num_slots)
+        self.shape_dims = ShapeDims(num_slots, shape_dim)
+        self.read = nn.Linear(CELLS + shape_dim + 2 * num_slots, hidden_dim)
+        self.read.weight.data *= 8  # some ten of its inputs are ones
         self.blocks = residual_stack(hidden_dim, num_blocks)
-        self.mu_head = nn.Linear(hidden_dim, slot_dim - WHERE)
-        self.sigma_head = nn.Linear(hidden_dim, slot_dim)
+        self.mu_head = nn.Linear(hidden_dim, shape_dim)
+        self.sigma_head = nn.Linear(hidden_dim, 1 + shape_dim)
         # Precise from the start: a wide posterior teaches the decoder to ignore the code.
         nn.init.zeros_(self.sigma_head.weight)
-        sigma = torch.tensor([0.1] * WHERE + [0.3] * (slot_dim - WHERE))
-        self.sigma_head.bias.data = torch.log(torch.expm1(sigma))
+        nn.init.constant_(self.sigma_head.bias, math.log(math.expm1(0.3)))
 
     def forward(self, grids: Tensor) -> Posterior:
-        """Integer grids (B, 16, 16) → posterior with mu, logvar (B, d), slot after slot."""
+        """Integer grids (B, 16, 16) → posterior with mu, logvar (B, d)."""
         objects = align(deal(grids, self.num_slots).flatten(0, 1))
-        colors = one_hot(objects.grids)[:, BACKGROUND + 1 :]
-        filled, palette = colors.sum(dim=1), colors.sum(dim=(2, 3)).clamp(max=1)
-        h = self.read(torch.cat([filled.flatten(1), colors.flatten(1), palette], dim=1))
-        h = self.blocks((h.view(len(grids), self.num_slots, -1) + self.slot.to(h.dtype)).flatten(0, 1))
-        sigma = F.softplus(self.sigma_head(h).float()) + MIN_SIGMA
-        where, what = position_to_code(objects.corner.float()), self.mu_head(h).float()
-        # Where nothing is, is nowhere: the prior, at no cost.
-        nowhere = objects.empty[:, None]
-        mu = torch.cat([where.masked_fill(nowhere, 0), what], dim=1)
-        sigma = torch.cat([sigma[:, :WHERE].masked_fill(nowhere, 1), sigma[:, WHERE:]], dim=1)
-        return Posterior(mu.view(len(grids), -1), 2 * torch.log(sigma).view(len(grids), -1))
+        per_grid = (len(grids), self.num_slots, -1)
+        count = (~objects.empty).view(per_grid).sum(dim=(1, 2)).clamp(min=1)
+        filled = (objects.grids != BACKGROUND).float().view(per_grid)
+        h = self.blocks(self.read(torch.cat([filled, self.shape_dims.features(count)], dim=2)).flatten(0, 1))
+        shape_mu = self.mu_head(h).float().view(per_grid)
+        sigma = F.softplus(self.sigma_head(h).float()).view(per_grid) + MIN_SIGMA
+        # Objects that share a slot are of one colour to it: that of most cells.
+        color = F.one_hot(objects.grids.flatten(1).long(), NUM_COLORS).sum(dim=1)[:, BACKGROUND + 1 :].argmax(dim=1)
+        mu = self.stations.code(color.view(per_grid[:2]), objects.corner.view(per_grid))
+        where_mu, where_sigma = self._stop_after(count, mu, sigma[:, :, 0] * self.stations.spacing(mu))
+        mu = torch.cat([where_mu, self.shape_dims.gather(shape_mu, count)], dim=1)
+        sigma = torch.cat([where_sigma, self.shape_dims.gather(sigma[:, :, 1:], count)], dim=1)
+        return Posterior(mu, 2 * torch.log(sigma))
+
+    def _stop_after(self, count: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and σ of the slots (B, S): after the last object one says "stop"; those behind it say nothing, the prior,
+        at no cost.
+        """
+        slot = torch.arange(self.num_slots, device=count.device)
+        stops, behind = slot == count[:, None], slot > count[:, None]
+        mu = torch.where(stops, self.stations.stop_mu, mu).masked_fill(behind, 0)
+        return mu, torch.where(stops, self.stations.stop_sigma, sigma).masked_fill(behind, 1)
 
 
 class ObjectSlotDecoder(nn.Module):
-    """z → for each slot a canvas of objects, moved to its place; then logits of all slots together.
+    """z → for each slot a painted shape, moved to its place; then logits of all, the smaller before the larger.
 
     Args:
         latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
@@ -137,64 +157,106 @@ class ObjectSlotDecoder(nn.Module):
         super().__init__()
         self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
         self.num_slots = num_slots
-        looks = (latent_dim // num_slots - WHERE) * (1 + 2 * OCTAVES)
-        self.hidden = nn.Linear(looks, hidden_dim)
-        self.slot = nn.Parameter(0.1 * torch.randn(num_slots, hidden_dim))
+        shape_dim = latent_dim - num_slots
+        self.stations = Stations(num_slots)
+        self.shape_dims = ShapeDims(num_slots, shape_dim)
+        self.hidden = nn.Linear(shape_dim * (2 + 2 * OCTAVES) + 2 * num_slots, hidden_dim)
         self.blocks = residual_stack(hidden_dim, num_blocks)
-        self.paint = nn.Linear(hidden_dim, sum(PARTS))
-        self.sharpness = nn.Parameter(torch.tensor(4.0))
+        self.paint = nn.Linear(hidden_dim, CELLS)
+        nn.init.constant_(self.paint.bias, -3.0)  # most cells are empty
+        self.sharpness = nn.Parameter(torch.tensor(8.0))
         cells = torch.arange(SIZE)
         # By how much a canvas' row (second index) moves to become a grid's row; SIZE where it would move up.
         shift = cells[:, None] - cells[None, :]
         self.register_buffer("shift", torch.where(shift >= 0, shift, SIZE), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        """z (B, d) → logits (B, 10, 16, 16), unnormalised."""
-        slots = z.view(len(z), self.num_slots, -1)
-        canvas = self.canvas(slots[:, :, WHERE:])
-        placed = self.place(canvas, slots[:, :, :WHERE].flatten(0, 1))
-        placed = placed.view(len(z), self.num_slots, *placed.shape[1:]).clamp(min=MIN_COLOR)
-        empty = (1 - placed.sum(dim=2, keepdim=True)).clamp(min=MIN_EMPTY)
-        odds = (placed / empty).sum(dim=1)  # of each colour against an empty cell; any slot may fill it
-        return torch.cat([torch.zeros_like(odds[:, :1]), odds.log()], dim=1)
+        """z (B, d) → logits (B, 10, 16, 16): log-probabilities."""
+        where, shape = z.float().split((self.num_slots, z.shape[1] - self.num_slots), dim=1)
+        rank = self.stations.rank(where)
+        # A slot holds an object if it does not say stop and none before it does.
+        count = (rank > -0.5).cumprod(dim=1).sum(dim=1).clamp(min=1)
+        present = torch.sigmoid(self.sharpness.abs() * (rank + 0.5)).cumprod(dim=1)
+        canvas = self.canvas(shape, count)
+        detour = 0 if self.training else self.detours(canvas, rank, count)
+        placed, colors = self.place(canvas, rank.flatten(), detour)
+        placed = placed.view(len(z), self.num_slots, SIZE, SIZE) * present[:, :, None, None]
+        return self.compose(placed.clamp(max=MAX_FILLED), colors.view(len(z), self.num_slots, -1))
 
-    def canvas(self, what: Tensor) -> Tensor:
-        """What each slot holds (B, S, ·) → each cell's probabilities of the object colours (B · S, 9, 16, 16)."""
-        h = self.hidden(fourier_features(what.flatten(0, 1))).view(*what.shape[:2], -1)
-        h = self.blocks((h + self.slot.to(h.dtype)).flatten(0, 1))
-        filled, colors, palette = self.paint(h).float().split(PARTS, dim=1)
-        logits = filled[:, None] + colors.view(-1, OBJECT_COLORS, CELLS) + palette[:, :, None]
-        # Against a background whose logit is 0.
-        return F.pad(logits, (0, 0, 1, 0)).softmax(dim=1)[:, 1:].view(-1, OBJECT_COLORS, SIZE, SIZE)
+    def canvas(self, shape: Tensor, count: Tensor) -> Tensor:
+        """Shapes' dimensions (B, D) of so many objects (B,) → cells' probabilities to be filled (B · S, 16, 16)."""
+        own = fourier_features(self.shape_dims.scatter(shape, count))
+        h = self.hidden(torch.cat([own, self.shape_dims.features(count)], dim=2)).flatten(0, 1)
+        return self.paint(self.blocks(h)).float().sigmoid().view(-1, SIZE, SIZE)
 
-    def place(self, canvas: Tensor, where: Tensor) -> Tensor:
-        """Canvases (N, 9, 16, 16) moved down and right by whole cells, as likely as `where` (N, 2) makes each.
+    def place(self, canvas: Tensor, rank: Tensor, detour: Tensor | int = 0) -> tuple[Tensor, Tensor]:
+        """Canvases (N, 16, 16) moved to the two stations nearest to `rank` (N,), as likely as it makes each; and the
+        probabilities of their colours (N, 9).
 
-        No further than they fit: the prior of a place does not know of sizes, and would cut objects off at the border.
+        Neighbouring stations differ in row, column or colour alone, so that the three are independent. None is moved
+        further than it fits: the prior of a place does not know of sizes, and would cut objects off at the border.
         """
-        position = torch.minimum(code_to_position(where.float()), SIZE - extents(canvas))[:, :, None]
-        steps = torch.arange(SIZE, device=where.device)
-        likely = (-self.sharpness.abs() * (steps - position) ** 2).softmax(dim=2)
-        moves = F.pad(likely, (0, 1))[:, :, self.shift]  # (N, 2, 16, 16): to this row from that
-        down, right = moves.unbind(dim=1)
+        first = rank.detach().floor().clamp(0, STATIONS - 2).long()
+        second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
+        room = SIZE - extents(canvas)
+        corners, colors = 0, 0
+        for share, station in ((1 - second, first), (second, first + 1)):
+            corner, color = self.stations.corner_and_color(station)
+            colors = colors + share * F.one_hot(color, OBJECT_COLORS)
+            corner = torch.minimum(corner, room) + detour
+            corners = corners + share[:, :, None] * F.one_hot(torch.minimum(corner.clamp(min=0), room), SIZE)
+        down, right = self._moves(corners)
         with torch.autocast(canvas.device.type, enabled=False):
-            across = torch.einsum("ncyx,nwx->ncyw", canvas, right)
-            return torch.einsum("ncyw,nhy->nchw", across, down)
+            return down @ canvas @ right.mT, colors
+
+    @torch.no_grad()
+    def detours(self, canvas: Tensor, rank: Tensor, count: Tensor) -> Tensor:
+        """By how many rows and columns each object has to move so as to be on none of the larger ones, (B · S, 2).
+
+        To the nearest free place within the grid; objects for which there is none stay. The prior draws places
+        independently of each other, and would put one object on another where a corpus does not.
+        """
+        station = rank.round().clamp(0, STATIONS - 1).long().flatten()
+        room = SIZE - extents(canvas)
+        wanted = torch.minimum(self.stations.corner_and_color(station)[0], room)
+        room, wanted = room.view(*rank.shape, 2), wanted.view(*rank.shape, 2)
+        shapes = (canvas > 0.5).float().view(*rank.shape, SIZE, SIZE)
+        taken = torch.zeros_like(shapes[:, 0])
+        corners = []
+        for slot in range(self.num_slots):
+            corners.append(nearest_free(taken, shapes[:, slot], wanted[:, slot], room[:, slot]))
+            down, right = self._moves(F.one_hot(corners[-1], SIZE).float())
+            taken += (down @ shapes[:, slot] @ right.mT) * (slot < count)[:, None, None]
+        return (torch.stack(corners, dim=1) - wanted).flatten(0, 1)
+
+    def _moves(self, corner: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities of a corner's row and column (N, 2, 16) → of each row to come from each of a canvas' rows,
+        and of each column likewise, (N, 16, 16) both.
+        """
+        return F.pad(corner, (0, 1))[:, :, self.shift].unbind(dim=1)
+
+    def compose(self, filled: Tensor, colors: Tensor) -> Tensor:
+        """Objects' cells (B, S, 16, 16) and colours (B, S, 9), the last in front → log-probabilities."""
+        clear = (1 - filled).flip(1).cumprod(dim=1).flip(1)  # of each object and all before it
+        before = F.pad(clear[:, 1:], (0, 0, 0, 0, 0, 1), value=1.0)
+        with torch.autocast(filled.device.type, enabled=False):
+            color = torch.einsum("bsc,bshw->bchw", colors, filled * before)
+        return torch.cat([clear[:, :1], color.clamp(min=MIN_COLOR)], dim=1).log()
 
 
 class ObjectSlotVAE(GaussianVAE):
-    """The β-VAE with a code of objects: `latent_dim` / `num_slots` dimensions a slot, two of them its place.
+    """The β-VAE with a code of objects: a dimension for each one's place and colour, the others for their shapes.
 
     Args:
-        latent_dim: d, a multiple of num_slots.
-        num_slots: S; grids of more objects have several in one slot.
+        latent_dim: d, above num_slots.
+        num_slots: S, the most objects that a grid's code tells apart; of more, several share a slot and its colour.
         hidden_dim: width of the dense layers. num_blocks: residual blocks in encoder and decoder.
 
     Raises:
-        InvalidValue: sizes that leave a slot no dimension for what its objects look like.
+        InvalidValue: sizes that leave no dimension for the objects' shapes.
     """
 
-    def __init__(self, latent_dim: int = 10, num_slots: int = 2, hidden_dim: int = 512, num_blocks: int = 3):
+    def __init__(self, latent_dim: int = 10, num_slots: int = 4, hidden_dim: int = 256, num_blocks: int = 3):
         super().__init__(
             latent_dim,
             ObjectSlotEncoder(latent_dim, num_slots, hidden_dim, num_blocks),

@@ -3,8 +3,9 @@ import torch
 
 from arc_vae.corpus.scenes import generate
 from arc_vae.errors import InvalidValue
-from arc_vae.models import ObjectSlotDecoder, ObjectSlotVAE
-from arc_vae.models.object_slots import code_to_position, extents, position_to_code
+from arc_vae.models import ObjectSlotVAE
+from arc_vae.models.object_slots import extents, nearest_free
+from arc_vae.models.objects import align, deal
 from arc_vae.objective.loss import kl_divergence
 
 
@@ -16,77 +17,114 @@ def model() -> ObjectSlotVAE:
 
 @pytest.fixture
 def grids() -> torch.Tensor:
-    return torch.from_numpy(generate("test", 8, seed=0))
+    return torch.from_numpy(generate("test", 64, seed=0))
+
+
+def paint(model: ObjectSlotVAE, shapes: torch.Tensor) -> None:
+    """Have the decoder's network paint these shapes (B, S, 16, 16), whatever the code says."""
+    model.decoder.canvas = lambda shape, count: (0.999 * shapes.float()).flatten(0, 1)
+
+
+def at(model: ObjectSlotVAE, *objects: tuple[int, int, int]) -> torch.Tensor:
+    """The code (1, 10) of objects of so many (colour, row, column), then "stop"."""
+    stations = model.decoder.stations
+    color, row, column = torch.tensor([*objects, *[(1, 0, 0)] * (4 - len(objects))]).T[:, None]
+    z = torch.cat([stations.code(color - 1, torch.stack([row, column], dim=-1)), torch.zeros(1, 6)], dim=1)
+    z[0, len(objects) : 4] = stations.stop_mu[len(objects) :]
+    return z
 
 
 def test_shapes_and_gradients(model, grids):
-    output = model(grids)
-    assert output.logits.shape == (8, 10, 16, 16) and output.mu.shape == output.logvar.shape == (8, 10)
+    output = model.train()(grids)
+    assert output.logits.shape == (64, 10, 16, 16) and output.mu.shape == output.logvar.shape == (64, 10)
     loss = torch.nn.functional.cross_entropy(output.logits, grids.long()) + kl_divergence(*output[1:3]).mean()
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("arguments", [{"latent_dim": 11}, {"latent_dim": 4}, {"num_slots": 0}, {"hidden_dim": 0}])
+@pytest.mark.parametrize("arguments", [{"latent_dim": 4}, {"num_slots": 0}, {"hidden_dim": 0}, {"num_blocks": -1}])
 def test_sizes_that_do_not_fit_are_refused(arguments):
     with pytest.raises(InvalidValue, match=next(iter(arguments))):
         ObjectSlotVAE(**arguments)
 
 
-def test_codes_of_positions_are_normal_quantiles_and_come_back():
-    position = torch.arange(16.0)
-    z = position_to_code(position)
-    assert torch.allclose(code_to_position(z), position, atol=1e-4)
-    assert z.sum().abs() < 1e-4 and z.std() == pytest.approx(1, abs=0.05)
-
-
-def test_where_is_read_off_the_grid_and_what_does_not_depend_on_it(model):
+def test_place_color_and_number_are_read_off_the_grid_and_the_shape_does_not_depend_on_them(model):
     grid = torch.zeros(1, 16, 16, dtype=torch.uint8)
     grid[0, 2:4, 3:6] = 5
-    moved = torch.roll(grid, (7, 4), (1, 2))
+    moved = torch.roll(grid, (7, 4), (1, 2)) // 5 * 8
     here, there = model.encode(grid), model.encode(moved)
-    assert torch.allclose(code_to_position(here.mu[0, :2]), torch.tensor([2.0, 3.0]), atol=1e-4)
-    assert torch.allclose(code_to_position(there.mu[0, :2]), torch.tensor([9.0, 7.0]), atol=1e-4)
-    assert torch.equal(here.mu[0, 2:5], there.mu[0, 2:5])
-    # The second slot is empty: its place is the prior, which costs nothing.
-    assert kl_divergence(*here)[0, 5:7].abs().max() < 1e-6
+    assert torch.equal(here.mu[:, 0], at(model, (5, 2, 3))[:, 0])
+    assert torch.equal(there.mu[:, 0], at(model, (8, 9, 7))[:, 0])
+    assert torch.equal(here.mu[0, 1:], there.mu[0, 1:])
+    # The second slot says stop, for its share of the prior; the others say nothing, at no cost.
+    kl = kl_divergence(*here)[0]
+    assert 1.3 < kl[1] < 2.2 and kl[2:4].abs().max() < 1e-6
 
 
-def test_moving_a_slots_place_moves_what_it_decodes_to(model):
-    model.decoder.sharpness.data.fill_(1000.0)
-    model.decoder.paint.bias.data -= 3  # no cell more likely filled than not: fits everywhere
-    z = torch.randn(1, 10)
-    z[0, :2], z[0, 5:7] = position_to_code(torch.tensor([1.0, 2.0])), position_to_code(torch.tensor([0.0, 0.0]))
-    canvas = model.decoder.canvas(z.view(1, 2, 5)[:, :, 2:])
-    where = z.view(2, 5)[:, :2]
-    placed = model.decoder.place(canvas, where)
-    assert torch.allclose(placed[0, :, 1:, 2:], canvas[0, :, :15, :14], atol=1e-5)
-    assert placed[0, :, 0].max() < 1e-5 and placed[0, :, :, :2].max() < 1e-5
-    assert torch.allclose(placed[1], canvas[1], atol=1e-5)
+def test_with_the_true_shapes_the_code_gives_back_every_grid(model, grids):
+    shapes = align(deal(grids, 4).flatten(0, 1)).grids.view(64, 4, 16, 16) > 0
+    paint(model, shapes)
+    assert torch.equal(model.decode(model.encode(grids).mu).argmax(dim=1), grids.long())
+
+
+def test_of_more_objects_than_slots_the_rest_share_one(model):
+    grid = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    for index in range(6):
+        grid[0, 3 * index, : 7 - index] = index + 1
+    mu = model.encode(grid).mu
+    assert mu.isfinite().all() and (model.decoder.stations.rank(mu[:, :4]) > -0.5).all()
+
+
+def test_a_blank_grid_has_a_code(model):
+    output = model(torch.zeros(2, 16, 16, dtype=torch.uint8))
+    assert output.logits.isfinite().all() and output.mu.isfinite().all()
+
+
+def test_the_smaller_object_lies_before_the_larger_in_training(model):
+    shapes = torch.zeros(1, 4, 16, 16)
+    shapes[0, 0, :3, :3], shapes[0, 1, :1, :2] = 1, 1
+    paint(model.train(), shapes)
+    grid = model.decode(at(model, (3, 4, 4), (7, 5, 5))).argmax(dim=1)[0]
+    expected = torch.zeros(16, 16, dtype=torch.int64)
+    expected[4:7, 4:7] = 3
+    expected[5, 5:7] = 7
+    assert torch.equal(grid, expected)
+
+
+def test_else_it_makes_a_detour_to_the_nearest_free_place(model):
+    shapes = torch.zeros(1, 4, 16, 16)
+    shapes[0, 0, :3, :3], shapes[0, 1, :1, :2] = 1, 1
+    paint(model, shapes)
+    grid = model.decode(at(model, (3, 4, 4), (7, 5, 6))).argmax(dim=1)[0]
+    expected = torch.zeros(16, 16, dtype=torch.int64)
+    expected[4:7, 4:7] = 3
+    expected[5, 7:9] = 7
+    assert torch.equal(grid, expected)
 
 
 def test_no_place_cuts_an_object_off(model):
-    model.decoder.sharpness.data.fill_(1000.0)
-    canvas = torch.zeros(1, 9, 16, 16)
-    canvas[0, 4, :3, :5] = 0.99
-    canvas[0, 4, 9, 9] = 0.4  # less likely filled than not: may leave the grid
-    assert extents(canvas).tolist() == [[3, 5]] and extents(0 * canvas).tolist() == [[1, 1]]
-    placed = model.decoder.place(canvas, torch.tensor([[9.0, 9.0]]))
-    assert torch.allclose(placed[0, 4, 13:, 11:], canvas[0, 4, :3, :5]) and placed[0, 4, :13].max() < 1e-5
-    within = model.decoder.place(canvas, position_to_code(torch.tensor([[2.0, 3.0]])))
-    assert torch.allclose(within[0, 4, 2:5, 3:8], canvas[0, 4, :3, :5], atol=1e-5)
+    canvas = torch.zeros(1, 4, 16, 16)
+    canvas[0, 0, :3, :5] = 1
+    assert extents(canvas[0]).tolist() == [[3, 5], [1, 1], [1, 1], [1, 1]]
+    paint(model, canvas)
+    grid = model.decode(at(model, (4, 15, 15))).argmax(dim=1)[0]
+    assert (grid[13:, 11:] == 4).all() and (grid > 0).sum() == 15
 
 
-def test_logits_are_the_odds_of_any_slot(model):
-    z = torch.randn(3, 10)
-    probabilities = model.decode(z).softmax(dim=1)
-    slots = z.view(3, 2, 5)
-    canvas = model.decoder.canvas(slots[:, :, 2:])
-    placed = model.decoder.place(canvas, slots[:, :, :2].flatten(0, 1)).view(3, 2, 9, 16, 16)
-    odds = (placed / (1 - placed.sum(dim=2, keepdim=True))).sum(dim=1)
-    assert torch.allclose(probabilities[:, 1:], odds / (1 + odds.sum(dim=1, keepdim=True)), atol=1e-4)
+def test_nearest_free_place():
+    taken, shape = torch.zeros(3, 16, 16), torch.zeros(3, 16, 16)
+    shape[:, :2, :2] = 1
+    taken[1, 5, 5] = 1
+    taken[2] = 1
+    wanted, room = torch.tensor([[5, 5]] * 3), torch.tensor([[14, 14]] * 3)
+    free = nearest_free(taken, shape, wanted, room)
+    assert free[0].tolist() == [5, 5]
+    assert (free[1] - wanted[1]).square().sum() == 1 and 6 in free[1]
+    assert free[2].tolist() == [5, 5]  # nowhere is free: it stays
 
 
-def test_far_codes_stay_finite(model):
-    logits = model.decode(torch.full((1, 10), 30.0))
-    assert logits.isfinite().all() and isinstance(model.decoder, ObjectSlotDecoder)
+def test_logits_are_log_probabilities_and_far_codes_stay_finite(model):
+    z = torch.cat([torch.randn(5, 10), torch.full((1, 10), 30.0), torch.full((1, 10), -30.0)])
+    logits = model.decode(z)
+    assert logits.isfinite().all()
+    assert torch.allclose(logits.exp().sum(dim=1), torch.ones(7, 16, 16), atol=1e-4)

@@ -1,0 +1,86 @@
+"""One number for an object's place and colour: a tour through all colours and cells, and the codes of its stations.
+
+The tour visits each cell in each of the nine colours once. A step of it changes the row, the column or the colour by
+one: within a colour it follows Hilbert's curve (Hilbert 1891), on which near cells are near, forth in one colour and
+back in the next.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from arc_vae.grids import CELLS, NUM_COLORS, SIZE
+
+STATIONS = (NUM_COLORS - 1) * CELLS
+
+
+def hilbert_curve(size: int) -> Tensor:
+    """The cells of a size×size grid in the order of Hilbert's curve, int64 (size², 2); size is a power of two."""
+    curve = torch.zeros(1, 2, dtype=torch.int64)
+    side = 1
+    while side < size:
+        turned = curve.flip(1)
+        right, opposite = torch.tensor([0, side]), torch.tensor([2 * side - 1, side - 1])
+        curve = torch.cat([turned, curve + right, curve + side, opposite - turned])
+        side *= 2
+    return curve
+
+
+def tour() -> Tensor:
+    """Colour less one, row and column of each station, int64 (STATIONS, 3)."""
+    cells = hilbert_curve(SIZE)
+    ways = [cells if color % 2 == 0 else cells.flip(0) for color in range(NUM_COLORS - 1)]
+    return torch.cat([F.pad(way, (1, 0), value=color) for color, way in enumerate(ways)])
+
+
+def normal_quantile(share: Tensor) -> Tensor:
+    """The z below which N(0, 1) has so large a share."""
+    return math.sqrt(2) * torch.erfinv(2 * share - 1)
+
+
+class Stations(nn.Module):
+    """Codes of S slots, each a quantile of N(0, 1): below a share of the prior a slot says "stop, no more objects";
+    above it the stations have equal shares. The first slot never stops; the others' shares, 1 / S, 1 / (S - 1),
+    ..., 1 / 2 where none before has stopped, make 1 to S objects equally likely.
+    """
+
+    def __init__(self, num_slots: int):
+        super().__init__()
+        slot = torch.arange(num_slots, dtype=torch.float64)
+        stop = (1 / (num_slots + 1 - slot)).masked_fill(slot == 0, 0)
+        middle, end = normal_quantile(stop / 2), normal_quantile(stop)
+        stations = tour()
+        rank = torch.empty(NUM_COLORS - 1, SIZE, SIZE, dtype=torch.int64)
+        rank[stations.unbind(dim=1)] = torch.arange(STATIONS)
+        constants = {
+            "stop_share": stop.float(),
+            # Of "stop": the middle of its share, and a third of the way to its end. The first slot's are never used.
+            "stop_mu": middle.masked_fill(slot == 0, 0).float(),
+            "stop_sigma": ((end - middle) / 3).masked_fill(slot == 0, 1).float(),
+            "tour": stations,
+            "ranks": rank,
+        }
+        for name, constant in constants.items():
+            self.register_buffer(name, constant, persistent=False)
+
+    def code(self, color: Tensor, corner: Tensor) -> Tensor:
+        """Colours less one (B, S) and corners (B, S, 2), integers → each slot's z, float32 (B, S)."""
+        rank = self.ranks[color, corner[..., 0], corner[..., 1]]
+        share = self.stop_share + (1 - self.stop_share) * ((rank + 0.5) / STATIONS).double()
+        return normal_quantile(share).float()
+
+    def rank(self, z: Tensor) -> Tensor:
+        """z (B, S) → the station as a real number, float32 (B, S): the inverse of `code`; below -0.5 it is "stop"."""
+        share = 0.5 * (1 + torch.erf(z.float() / math.sqrt(2)))
+        return STATIONS * (share - self.stop_share) / (1 - self.stop_share) - 0.5
+
+    def spacing(self, z: Tensor) -> Tensor:
+        """How far apart in z neighbouring stations are at z (B, S)."""
+        return (1 - self.stop_share) / STATIONS * math.sqrt(2 * math.pi) * torch.exp(0.5 * z**2)
+
+    def corner_and_color(self, station: Tensor) -> tuple[Tensor, Tensor]:
+        """Integers (N,) → row and column (N, 2) and colour less one (N,)."""
+        color, row, column = self.tour[station].unbind(dim=1)
+        return torch.stack([row, column], dim=1), color
