@@ -68,6 +68,14 @@ def extents(canvas: Tensor) -> Tensor:
     return (lines * torch.arange(1, SIZE + 1, device=canvas.device)).amax(dim=2).clamp(min=1)
 
 
+def folded(corner: Tensor, room: Tensor) -> Tensor:
+    """Corners, integers from 0, turned back at the border: itself up to `room`, the largest corner that fits, then down
+    again, room + 1 being room too, so that places spread evenly over the grid are spread evenly over those that fit.
+    """
+    way = corner % (2 * room + 2)
+    return torch.minimum(way, 2 * room + 1 - way)
+
+
 def nearest_free(taken: Tensor, shape: Tensor, wanted: Tensor, room: Tensor) -> Tensor:
     """Corners (N, 2) nearest to those wanted at which shapes meet no taken cell; those wanted if there are none.
 
@@ -194,7 +202,8 @@ class ObjectSlotDecoder(nn.Module):
         probabilities of their colours (N, 9).
 
         Neighbouring stations differ in row, column or colour alone, so that the three are independent. None is moved
-        further than it fits: the prior of a place does not know of sizes, and would cut objects off at the border.
+        further than it fits: the prior of a place does not know of sizes. It would cut objects off at the border, or,
+        had they to stop there, heap them up at it.
         """
         first = rank.detach().floor().clamp(0, STATIONS - 2).long()
         second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
@@ -203,7 +212,7 @@ class ObjectSlotDecoder(nn.Module):
         for share, station in ((1 - second, first), (second, first + 1)):
             corner, color = self.stations.corner_and_color(station)
             colors = colors + share * F.one_hot(color, OBJECT_COLORS)
-            corner = torch.minimum(corner, room) + detour
+            corner = folded(corner, room) + detour
             corners = corners + share[:, :, None] * F.one_hot(torch.minimum(corner.clamp(min=0), room), SIZE)
         down, right = self._moves(corners)
         with torch.autocast(canvas.device.type, enabled=False):
@@ -218,7 +227,7 @@ class ObjectSlotDecoder(nn.Module):
         """
         station = rank.round().clamp(0, STATIONS - 1).long().flatten()
         room = SIZE - extents(canvas)
-        wanted = torch.minimum(self.stations.corner_and_color(station)[0], room)
+        wanted = folded(self.stations.corner_and_color(station)[0], room)
         room, wanted = room.view(*rank.shape, 2), wanted.view(*rank.shape, 2)
         shapes = (canvas > 0.5).float().view(*rank.shape, SIZE, SIZE)
         taken = torch.zeros_like(shapes[:, 0])

@@ -4,7 +4,7 @@ import torch
 from arc_vae.corpus.scenes import generate
 from arc_vae.errors import InvalidValue
 from arc_vae.models import ObjectSlotVAE
-from arc_vae.models.object_slots import extents, nearest_free
+from arc_vae.models.object_slots import extents, folded, nearest_free
 from arc_vae.models.objects import align, deal
 from arc_vae.objective.loss import kl_divergence
 
@@ -107,8 +107,17 @@ def test_no_place_cuts_an_object_off(model):
     canvas[0, 0, :3, :5] = 1
     assert extents(canvas[0]).tolist() == [[3, 5], [1, 1], [1, 1], [1, 1]]
     paint(model, canvas)
-    grid = model.decode(at(model, (4, 15, 15))).argmax(dim=1)[0]
-    assert (grid[13:, 11:] == 4).all() and (grid > 0).sum() == 15
+    grid = model.decode(at(model, (4, 15, 15))).argmax(dim=1)[0]  # 2 rows and 4 columns too far: back to 12, 8
+    assert (grid[12:15, 8:13] == 4).all() and (grid > 0).sum() == 15
+
+
+@pytest.mark.parametrize("room", range(16))
+def test_places_are_folded_evenly_over_those_that_fit(room):
+    corner = folded(torch.arange(16), torch.tensor(room))
+    assert torch.equal(corner[: room + 1], torch.arange(room + 1))  # where real objects are, nothing changes
+    assert (corner.diff().abs() <= 1).all()
+    times = corner.bincount()
+    assert len(times) == room + 1 and times.max() - times.min() <= 2
 
 
 def test_nearest_free_place():
