@@ -11,6 +11,7 @@ SIZE = 16
 CELLS = SIZE * SIZE
 NUM_COLORS = 10
 BACKGROUND = 0
+SYMMETRIES = 8  # of the square
 
 # The colours of the ARC-AGI viewer, by cell value.
 PALETTE = (

@@ -1,11 +1,12 @@
-"""A VAE whose code is one of objects: where each stands and of which colour, then what their shapes are.
+"""A VAE whose code is one of objects: where each stands, of which colour and how turned, then what their shapes are.
 
-Of the d dimensions the first S, one for each slot, say whether a slot holds an object, of which colour it is and where
-its corner stands. The others hold the shapes: they are dealt in turn to the objects there are, so that one object has
-them all and two have half each. An encoder without parameters finds the grid's connected components, largest
-first; one network encodes the shape of every object, another paints it; painted shapes are moved to their places, the
-smaller before the larger. Where and what apart, and one object after the other, is AIR's idea (Eslami et al. 2016), one
-network for every slot that of slot attention (Locatello et al. 2020).
+Of the d dimensions the first S, one for each slot, say whether a slot holds an object, of which colour it is, how it is
+turned or mirrored and where its corner stands. The others hold the shapes: they are dealt in turn to the objects there
+are, so that one object has them all and two have half each. An encoder without parameters finds the grid's connected
+components, largest first, and turns each upright, so that eight shapes are one; one network encodes the shape of every
+object, another paints it; painted shapes are moved to their places and turned back, the smaller before the larger.
+Where and what apart, and one object after the other, is AIR's idea (Eslami et al. 2016), one network for every slot
+that of slot attention (Locatello et al. 2020).
 """
 
 import math
@@ -21,6 +22,7 @@ from arc_vae.models.encoder import MIN_SIGMA, Posterior
 from arc_vae.models.objects import align, deal
 from arc_vae.models.shape_dims import ShapeDims
 from arc_vae.models.stations import STATIONS, Stations
+from arc_vae.models.symmetries import Symmetries
 
 OBJECT_COLORS = NUM_COLORS - 1
 OCTAVES = 5
@@ -105,7 +107,7 @@ def checked_arguments(latent_dim: int, num_slots: int, hidden_dim: int, num_bloc
 
 
 class ObjectSlotEncoder(nn.Module):
-    """Grids → μ and σ of each slot's place and colour (S), then of the shapes (d - S).
+    """Grids → μ and σ of each slot's place, symmetry and colour (S), then of the shapes (d - S).
 
     Args:
         latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
@@ -117,6 +119,7 @@ class ObjectSlotEncoder(nn.Module):
         self.num_slots = num_slots
         shape_dim = latent_dim - num_slots
         self.stations = Stations(num_slots)
+        self.symmetries = Symmetries()
         self.shape_dims = ShapeDims(num_slots, shape_dim)
         self.read = nn.Linear(CELLS + shape_dim + 2 * num_slots, hidden_dim)
         self.read.weight.data *= 8  # some ten of its inputs are ones
@@ -129,7 +132,9 @@ class ObjectSlotEncoder(nn.Module):
 
     def forward(self, grids: Tensor) -> Posterior:
         """Integer grids (B, 16, 16) → posterior with mu, logvar (B, d)."""
-        objects = align(deal(grids, self.num_slots).flatten(0, 1))
+        objects = deal(grids, self.num_slots).flatten(0, 1)
+        symmetry = self.symmetries.upright(objects)
+        objects = align(self.symmetries.turn(objects, symmetry))
         per_grid = (len(grids), self.num_slots, -1)
         count = (~objects.empty).view(per_grid).sum(dim=(1, 2)).clamp(min=1)
         filled = (objects.grids != BACKGROUND).float().view(per_grid)
@@ -138,7 +143,7 @@ class ObjectSlotEncoder(nn.Module):
         sigma = F.softplus(self.sigma_head(h).float()).view(per_grid) + MIN_SIGMA
         # Objects that share a slot are of one colour to it: that of most cells.
         color = F.one_hot(objects.grids.flatten(1).long(), NUM_COLORS).sum(dim=1)[:, BACKGROUND + 1 :].argmax(dim=1)
-        mu = self.stations.code(color.view(per_grid[:2]), objects.corner.view(per_grid))
+        mu = self.stations.code(color.view(per_grid[:2]), symmetry.view(per_grid[:2]), objects.corner.view(per_grid))
         where_mu, where_sigma = self._stop_after(count, mu, sigma[:, :, 0] * self.stations.spacing(mu))
         mu = torch.cat([where_mu, self.shape_dims.gather(shape_mu, count)], dim=1)
         sigma = torch.cat([where_sigma, self.shape_dims.gather(sigma[:, :, 1:], count)], dim=1)
@@ -155,7 +160,8 @@ class ObjectSlotEncoder(nn.Module):
 
 
 class ObjectSlotDecoder(nn.Module):
-    """z → for each slot a painted shape, moved to its place; then logits of all, the smaller before the larger.
+    """z → for each slot a painted shape, moved to its place and turned; then logits of all, the smaller before the
+    larger.
 
     Args:
         latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
@@ -167,6 +173,7 @@ class ObjectSlotDecoder(nn.Module):
         self.num_slots = num_slots
         shape_dim = latent_dim - num_slots
         self.stations = Stations(num_slots)
+        self.symmetries = Symmetries()
         self.shape_dims = ShapeDims(num_slots, shape_dim)
         self.hidden = nn.Linear(shape_dim * (2 + 2 * OCTAVES) + 2 * num_slots, hidden_dim)
         self.blocks = residual_stack(hidden_dim, num_blocks)
@@ -198,44 +205,53 @@ class ObjectSlotDecoder(nn.Module):
         return self.paint(self.blocks(h)).float().sigmoid().view(-1, SIZE, SIZE)
 
     def place(self, canvas: Tensor, rank: Tensor, detour: Tensor | int = 0) -> tuple[Tensor, Tensor]:
-        """Canvases (N, 16, 16) moved to the two stations nearest to `rank` (N,), as likely as it makes each; and the
-        probabilities of their colours (N, 9).
+        """Canvases (N, 16, 16) moved and turned to the two stations nearest to `rank` (N,), as likely as it makes each;
+        and the probabilities of their colours (N, 9).
 
-        Neighbouring stations differ in row, column or colour alone, so that the three are independent. None is moved
-        further than it fits: the prior of a place does not know of sizes. It would cut objects off at the border, or,
-        had they to stop there, heap them up at it.
+        Neighbouring stations differ in row, column, symmetry or colour alone, so that the four are independent. None is
+        moved further than it fits: the prior of a place does not know of sizes. It would cut objects off at the border,
+        or, had they to stop there, heap them up at it.
         """
         first = rank.detach().floor().clamp(0, STATIONS - 2).long()
         second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
         room = SIZE - extents(canvas)
-        corners, colors = 0, 0
+        moves, colors, turns = [], [], []
         for share, station in ((1 - second, first), (second, first + 1)):
-            corner, color = self.stations.corner_and_color(station)
-            colors = colors + share * F.one_hot(color, OBJECT_COLORS)
-            corner = folded(corner, room) + detour
-            corners = corners + share[:, :, None] * F.one_hot(torch.minimum(corner.clamp(min=0), room), SIZE)
-        down, right = self._moves(corners)
+            color, symmetry, corner = self.stations.read(station)
+            corner = torch.minimum((folded(corner, room) + detour).clamp(min=0), room)
+            moves.append(share[:, :, None] * F.one_hot(corner, SIZE))
+            colors.append(share * F.one_hot(color, OBJECT_COLORS))
+            turns.append((share[:, :, None], symmetry))
+        down, right = self._moves(sum(moves))
         with torch.autocast(canvas.device.type, enabled=False):
-            return down @ canvas @ right.mT, colors
+            moved = down @ canvas @ right.mT
+        placed = sum(share * self.symmetries.turn_back(moved, symmetry) for share, symmetry in turns)
+        return placed, sum(colors)
 
     @torch.no_grad()
     def detours(self, canvas: Tensor, rank: Tensor, count: Tensor) -> Tensor:
-        """By how many rows and columns each object has to move so as to be on none of the larger ones, (B · S, 2).
+        """By how many rows and columns each object, upright, has to move so as to be on none of the larger ones,
+        (B · S, 2).
 
         To the nearest free place within the grid; objects for which there is none stay. The prior draws places
         independently of each other, and would put one object on another where a corpus does not.
         """
         station = rank.round().clamp(0, STATIONS - 1).long().flatten()
         room = SIZE - extents(canvas)
-        wanted = folded(self.stations.corner_and_color(station)[0], room)
+        _, symmetry, corner = self.stations.read(station)
+        wanted = folded(corner, room)
         room, wanted = room.view(*rank.shape, 2), wanted.view(*rank.shape, 2)
+        symmetry = symmetry.view(rank.shape)
         shapes = (canvas > 0.5).float().view(*rank.shape, SIZE, SIZE)
         taken = torch.zeros_like(shapes[:, 0])
         corners = []
         for slot in range(self.num_slots):
-            corners.append(nearest_free(taken, shapes[:, slot], wanted[:, slot], room[:, slot]))
+            # The object stays upright, and the grid with the larger ones is turned.
+            turned = self.symmetries.turn(taken, symmetry[:, slot])
+            corners.append(nearest_free(turned, shapes[:, slot], wanted[:, slot], room[:, slot]))
             down, right = self._moves(F.one_hot(corners[-1], SIZE).float())
-            taken += (down @ shapes[:, slot] @ right.mT) * (slot < count)[:, None, None]
+            placed = self.symmetries.turn_back(down @ shapes[:, slot] @ right.mT, symmetry[:, slot])
+            taken += placed * (slot < count)[:, None, None]
         return (torch.stack(corners, dim=1) - wanted).flatten(0, 1)
 
     def _moves(self, corner: Tensor) -> tuple[Tensor, Tensor]:
@@ -254,7 +270,8 @@ class ObjectSlotDecoder(nn.Module):
 
 
 class ObjectSlotVAE(GaussianVAE):
-    """The β-VAE with a code of objects: a dimension for each one's place and colour, the others for their shapes.
+    """The β-VAE with a code of objects: a dimension for each one's place, symmetry and colour, the others for their
+    shapes.
 
     Args:
         latent_dim: d, above num_slots.

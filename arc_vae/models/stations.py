@@ -1,8 +1,9 @@
-"""One number for an object's place and colour: a tour through all colours and cells, and the codes of its stations.
+"""One number for where an object stands, of which colour and how turned: a tour through all of these, and the codes
+of its stations.
 
-The tour visits each cell in each of the nine colours once. A step of it changes the row, the column or the colour by
-one: within a colour it follows Hilbert's curve (Hilbert 1891), on which near cells are near, forth in one colour and
-back in the next.
+The tour visits each cell in each of the nine colours and eight symmetries of the square once. A step of it changes the
+row, the column, the symmetry or the colour by one: within a colour and a symmetry it follows Hilbert's curve (Hilbert
+1891), on which near cells are near, forth in one and back in the next.
 """
 
 import math
@@ -11,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arc_vae.grids import CELLS, NUM_COLORS, SIZE
+from arc_vae.grids import CELLS, NUM_COLORS, SIZE, SYMMETRIES
 
-STATIONS = (NUM_COLORS - 1) * CELLS
+STATIONS = (NUM_COLORS - 1) * SYMMETRIES * CELLS
 
 
 def hilbert_curve(size: int) -> Tensor:
@@ -29,10 +30,13 @@ def hilbert_curve(size: int) -> Tensor:
 
 
 def tour() -> Tensor:
-    """Colour less one, row and column of each station, int64 (STATIONS, 3)."""
-    cells = hilbert_curve(SIZE)
-    ways = [cells if color % 2 == 0 else cells.flip(0) for color in range(NUM_COLORS - 1)]
-    return torch.cat([F.pad(way, (1, 0), value=color) for color, way in enumerate(ways)])
+    """Colour less one, symmetry, row and column of each station, int64 (STATIONS, 4)."""
+    return _forth_and_back(NUM_COLORS - 1, _forth_and_back(SYMMETRIES, hilbert_curve(SIZE)))
+
+
+def _forth_and_back(times: int, way: Tensor) -> Tensor:
+    """A way (N, k) gone so many times, every second time back, the number of the time in front, (times · N, k + 1)."""
+    return torch.cat([F.pad(way if time % 2 == 0 else way.flip(0), (1, 0), value=time) for time in range(times)])
 
 
 def normal_quantile(share: Tensor) -> Tensor:
@@ -52,7 +56,7 @@ class Stations(nn.Module):
         stop = (1 / (num_slots + 1 - slot)).masked_fill(slot == 0, 0)
         middle, end = normal_quantile(stop / 2), normal_quantile(stop)
         stations = tour()
-        rank = torch.empty(NUM_COLORS - 1, SIZE, SIZE, dtype=torch.int64)
+        rank = torch.empty(NUM_COLORS - 1, SYMMETRIES, SIZE, SIZE, dtype=torch.int64)
         rank[stations.unbind(dim=1)] = torch.arange(STATIONS)
         constants = {
             "stop_share": stop.float(),
@@ -65,9 +69,9 @@ class Stations(nn.Module):
         for name, constant in constants.items():
             self.register_buffer(name, constant, persistent=False)
 
-    def code(self, color: Tensor, corner: Tensor) -> Tensor:
-        """Colours less one (B, S) and corners (B, S, 2), integers → each slot's z, float32 (B, S)."""
-        rank = self.ranks[color, corner[..., 0], corner[..., 1]]
+    def code(self, color: Tensor, symmetry: Tensor, corner: Tensor) -> Tensor:
+        """Colours less one, symmetries (B, S) and corners (B, S, 2), integers → each slot's z, float32 (B, S)."""
+        rank = self.ranks[color, symmetry, corner[..., 0], corner[..., 1]]
         share = self.stop_share + (1 - self.stop_share) * ((rank + 0.5) / STATIONS).double()
         return normal_quantile(share).float()
 
@@ -80,7 +84,7 @@ class Stations(nn.Module):
         """How far apart in z neighbouring stations are at z (B, S)."""
         return (1 - self.stop_share) / STATIONS * math.sqrt(2 * math.pi) * torch.exp(0.5 * z**2)
 
-    def corner_and_color(self, station: Tensor) -> tuple[Tensor, Tensor]:
-        """Integers (N,) → row and column (N, 2) and colour less one (N,)."""
-        color, row, column = self.tour[station].unbind(dim=1)
-        return torch.stack([row, column], dim=1), color
+    def read(self, station: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Integers (N,) → colour less one (N,), symmetry (N,), row and column (N, 2)."""
+        color, symmetry, row, column = self.tour[station].unbind(dim=1)
+        return color, symmetry, torch.stack([row, column], dim=1)

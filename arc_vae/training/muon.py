@@ -88,9 +88,14 @@ def polar_factor(matrix: Tensor) -> Tensor:
     """
     matrix = matrix / matrix.norm().clamp(min=1e-12)
     gram = matrix @ matrix.T
-    one = factor = torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
-    for _ in range(ROUNDS):
-        polynomial = torch.addmm(torch.add(B * gram, one, alpha=A), gram, gram, alpha=C)
-        factor = polynomial @ factor
+    one = torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
+
+    def quintic(gram: Tensor) -> Tensor:
+        return torch.addmm(torch.add(B * gram, one, alpha=A), gram, gram, alpha=C)
+
+    factor = polynomial = quintic(gram)
+    for _ in range(ROUNDS - 1):
         gram = polynomial @ gram @ polynomial
+        polynomial = quintic(gram)
+        factor = polynomial @ factor
     return factor @ matrix

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from arc_vae.corpus.scenes import generate
 from arc_vae.errors import InvalidValue
@@ -29,7 +30,8 @@ def at(model: ObjectSlotVAE, *objects: tuple[int, int, int]) -> torch.Tensor:
     """The code (1, 10) of objects of so many (colour, row, column), then "stop"."""
     stations = model.decoder.stations
     color, row, column = torch.tensor([*objects, *[(1, 0, 0)] * (4 - len(objects))]).T[:, None]
-    z = torch.cat([stations.code(color - 1, torch.stack([row, column], dim=-1)), torch.zeros(1, 6)], dim=1)
+    upright = torch.zeros_like(color)
+    z = torch.cat([stations.code(color - 1, upright, torch.stack([row, column], dim=-1)), torch.zeros(1, 6)], dim=1)
     z[0, len(objects) : 4] = stations.stop_mu[len(objects) :]
     return z
 
@@ -61,8 +63,20 @@ def test_place_color_and_number_are_read_off_the_grid_and_the_shape_does_not_dep
     assert 1.3 < kl[1] < 2.2 and kl[2:4].abs().max() < 1e-6
 
 
+def test_an_object_turned_or_mirrored_has_the_same_shape(model, grids):
+    symmetries, sign = model.encoder.symmetries, torch.zeros(1, 16, 16, dtype=torch.uint8)
+    sign[0, 2, 3:7], sign[0, 3, 3], sign[0, 4, 3:5] = 5, 5, 5  # like none of its images
+    images = symmetries.turn(sign.expand(8, -1, -1), torch.arange(8))
+    code = model.encode(images).mu
+    assert len(code[:, 0].unique()) == 8 and torch.allclose(code[:, 1:], code[:1, 1:].expand(8, -1), atol=1e-6)
+    shape = align(symmetries.turn(sign, symmetries.upright(sign))).grids > 0
+    paint(model, F.pad(shape[:, None], (0, 0, 0, 0, 0, 3)).repeat(8, 1, 1, 1))
+    assert torch.equal(model.decode(code).argmax(dim=1), images.long())
+
+
 def test_with_the_true_shapes_the_code_gives_back_every_grid(model, grids):
-    shapes = align(deal(grids, 4).flatten(0, 1)).grids.view(64, 4, 16, 16) > 0
+    objects, symmetries = deal(grids, 4).flatten(0, 1), model.encoder.symmetries
+    shapes = align(symmetries.turn(objects, symmetries.upright(objects))).grids.view(64, 4, 16, 16) > 0
     paint(model, shapes)
     assert torch.equal(model.decode(model.encode(grids).mu).argmax(dim=1), grids.long())
 
@@ -100,6 +114,19 @@ def test_else_it_makes_a_detour_to_the_nearest_free_place(model):
     expected[4:7, 4:7] = 3
     expected[5, 7:9] = 7
     assert torch.equal(grid, expected)
+
+
+def test_a_turned_one_too(model):
+    shapes = torch.zeros(1, 4, 16, 16)
+    shapes[0, 0, :3, :3], shapes[0, 1, :1, :2] = 1, 1
+    paint(model, shapes)
+    upright = model.decode(at(model, (3, 4, 4), (7, 5, 6))).argmax(dim=1)
+    z, stations = at(model, (3, 4, 4), (7, 5, 6)), model.decoder.stations
+    color, corners = torch.tensor([[2, 6, 0, 0]]), torch.tensor([[[4, 4], [5, 6], [0, 0], [0, 0]]])
+    for symmetry in range(8):
+        z[:, :2] = stations.code(color, torch.full((1, 4), symmetry), corners)[:, :2]
+        turned = model.decode(z).argmax(dim=1)
+        assert torch.equal(turned, model.decoder.symmetries.turn_back(upright, torch.tensor([symmetry])))
 
 
 def test_no_place_cuts_an_object_off(model):

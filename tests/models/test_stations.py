@@ -11,9 +11,9 @@ def test_hilberts_curve_visits_every_cell_one_step_at_a_time(size):
     assert (curve.diff(dim=0).abs().sum(dim=1) == 1).all()
 
 
-def test_a_step_of_the_tour_changes_the_row_the_column_or_the_color_by_one():
+def test_a_step_of_the_tour_changes_the_row_the_column_the_symmetry_or_the_color_by_one():
     stations = tour()
-    assert len({tuple(station) for station in stations.tolist()}) == STATIONS == 9 * 256
+    assert len({tuple(station) for station in stations.tolist()}) == STATIONS == 9 * 8 * 256
     assert (stations.diff(dim=0).abs().sum(dim=1) == 1).all()
 
 
@@ -21,8 +21,8 @@ def test_a_step_of_the_tour_changes_the_row_the_column_or_the_color_by_one():
 def test_codes_of_stations_come_back(num_slots):
     stations = Stations(num_slots)
     rank = torch.arange(STATIONS)
-    corner, color = stations.corner_and_color(rank)
-    z = stations.code(color[:, None].expand(-1, num_slots), corner[:, None].expand(-1, num_slots, 2))
+    color, symmetry, corner = (part[:, None].expand(-1, num_slots, *part.shape[1:]) for part in stations.read(rank))
+    z = stations.code(color, symmetry, corner)
     assert (stations.rank(z) - rank[:, None]).abs().max() < 1e-2
     middle = (z[1:] + z[:-1]) / 2
     assert torch.allclose(z.diff(dim=0)[9:-9], stations.spacing(middle)[9:-9], rtol=1e-2)

@@ -1,0 +1,50 @@
+"""An object turned or mirrored is the same object: of its eight images one, the upright, stands for all.
+
+Integers in, integers out, but for the images themselves: nothing here has parameters.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from arc_vae.grids import BACKGROUND, CELLS, SIZE, symmetry_table
+
+# What a cell weighs against the one above it, and against the one to its left.
+DOWN, RIGHT = 0.83, 0.89
+
+
+class Symmetries(nn.Module):
+    """The square's eight symmetries: one of an object's eight images stands for all of them."""
+
+    def __init__(self):
+        super().__init__()
+        turned = torch.from_numpy(symmetry_table())
+        back = turned.argsort(dim=1)  # also where each cell goes
+        # To move an image is to scale what it weighs, so that images compare wherever they stand. The two numbers are
+        # unlike enough for an object's images to weigh the same only if they are the same.
+        cells = torch.arange(SIZE, dtype=torch.float64)
+        weight = torch.outer(DOWN**cells, RIGHT**cells).flatten()
+        for name, constant in {"turned": turned, "back": back, "weight": weight[back].T}.items():
+            self.register_buffer(name, constant, persistent=False)
+
+    def turn(self, grids: Tensor, symmetry: Tensor) -> Tensor:
+        """Grids (N, 16, 16) → their images under a symmetry each (N,)."""
+        return grids.flatten(1).gather(1, self.turned[symmetry]).view_as(grids)
+
+    def turn_back(self, grids: Tensor, symmetry: Tensor) -> Tensor:
+        """Images (N, 16, 16) under a symmetry each (N,) → the grids."""
+        return grids.flatten(1).gather(1, self.back[symmetry]).view_as(grids)
+
+    @torch.no_grad()
+    def upright(self, grids: Tensor) -> Tensor:
+        """Integer grids (N, 16, 16) → the symmetry (N,) whose image of each grid's objects is the upright one.
+
+        It is broad, and full at its top left; all eight images of a grid have the same one, moved.
+        """
+        holds_object = grids != BACKGROUND
+        rows, columns = holds_object.any(dim=2).int(), holds_object.any(dim=1).int()
+        first = rows.argmax(dim=1) * SIZE + columns.argmax(dim=1)
+        last = CELLS - 1 - rows.flip(1).argmax(dim=1) * SIZE - columns.flip(1).argmax(dim=1)
+        first, last = self.back[:, first], self.back[:, last]  # opposite corners of each image, (8, N)
+        down, right = torch.minimum(first // SIZE, last // SIZE), torch.minimum(first % SIZE, last % SIZE)
+        weight = (holds_object.flatten(1).double() @ self.weight).T / (DOWN ** down.double() * RIGHT ** right.double())
+        return (weight > weight.amax(dim=0) * (1 - 1e-9)).int().argmax(dim=0)

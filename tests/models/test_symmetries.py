@@ -1,0 +1,34 @@
+import torch
+
+from arc_vae.corpus.scenes import generate
+from arc_vae.models.objects import align, deal
+from arc_vae.models.symmetries import Symmetries
+
+
+def test_the_eight_images_of_an_object_have_one_upright_image():
+    symmetries = Symmetries()
+    objects = deal(torch.from_numpy(generate("test", 500, seed=1)), 4).flatten(0, 1)
+    objects = objects[(objects > 0).flatten(1).any(dim=1)]
+    upright = align(symmetries.turn(objects, symmetries.upright(objects))).grids
+    for symmetry in range(8):
+        all_alike = torch.full((len(objects),), symmetry)
+        images = symmetries.turn(objects, all_alike)
+        assert torch.equal(symmetries.turn_back(images, all_alike), objects)
+        again = align(symmetries.turn(images, symmetries.upright(images))).grids
+        assert torch.equal(again, upright)
+
+
+def test_upright_is_broad_and_full_at_the_top_left():
+    line, hook = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    line[0, 5:9, 7] = 3
+    hook[0, 4, 4:9], hook[0, 3, 8] = 1, 1
+    symmetries = Symmetries()
+    assert align(symmetries.turn(line, symmetries.upright(line))).grids[0, :2, :5].tolist() == [[3] * 4 + [0], [0] * 5]
+    flipped = align(symmetries.turn(hook, symmetries.upright(hook))).grids[0, :2, :6]
+    assert flipped.tolist() == [[1] * 5 + [0], [1] + [0] * 5]
+
+
+def test_of_alike_images_the_first_counts_and_nothing_is_upright_as_it_is():
+    square = torch.zeros(2, 16, 16, dtype=torch.uint8)
+    square[0, 3:6, 9:12] = 2
+    assert Symmetries().upright(square).tolist() == [0, 0]
