@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.experiment import Experiment, assemble, check_sizes, complete, plain, resumption
 from arc_vae.judging import closing_words, judge, refuse_other_corpus
+from arc_vae.models import GaussianVAE
 from arc_vae.reporting.record import RunRecord
 from arc_vae.reporting.report import write_report
 from arc_vae.run_directory import RunDirectory
@@ -21,6 +22,9 @@ from arc_vae.training.interruption import Interrupted
 from arc_vae.training.learner import Learner
 
 logger = logging.getLogger(__name__)
+
+# Grids of the train split that tell whether a model suits it.
+LOOKED_AT = 2000
 
 
 def run(cfg: DictConfig, output_dir: str | Path, again: str | None = None) -> None:
@@ -67,6 +71,7 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
     logger.info("corpus %s", corpus.describe())
     warn_of_unfinished_schedule(experiment)
     learner = make_learner(experiment, corpus, config)
+    warn_of_misfit(learner.model, corpus)
     state = resumption(directory, config)
     if state:
         resume(learner, state, directory)
@@ -107,6 +112,13 @@ def warn_of_unfinished_schedule(experiment: Experiment) -> None:
             reached,
             final,
         )
+
+
+def warn_of_misfit(model: GaussianVAE, corpus: Corpus) -> None:
+    """Say when the model as configured does not suit the corpus, going by some of its grids."""
+    some = torch.from_numpy(corpus.train[:LOOKED_AT]).to(next(model.parameters()).device)
+    if misfit := model.misfit(some):
+        logger.warning(misfit)
 
 
 def make_learner(experiment: Experiment, corpus: Corpus, config: dict) -> Learner:

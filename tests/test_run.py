@@ -66,6 +66,18 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     assert metrics["versions"]["torch"] == torch.__version__ and metrics["precision"] == "float32"
 
 
+def test_a_run_of_object_slots_is_whole_and_tells_of_crowded_grids(tiny_workplace):
+    settings = [word for word in TINY if not word.startswith(("beta_schedule", "name"))]
+    slots = ("experiment=object_slots", "model.num_slots=3", "model.hidden_dim=32", "name=slots")
+    output = run_command("train", *settings, *slots, cwd=tiny_workplace).stdout
+    assert "hold more objects than model.num_slots=3, up to 4;" in output and "set model.num_slots=4" in output
+    (directory,) = tiny_workplace.glob("outputs/*/*_slots_*")
+    metrics = json.loads((directory / "metrics.json").read_text())
+    assert set(metrics) >= set(CONTRACT_METRICS.split()) and len(metrics["kl_per_dim"]) == 10
+    grids = generate_samples(load_part(directory / "checkpoints" / "decoder.pth"), 5, torch.device("cpu"))
+    assert grids.shape == (5, 16, 16) and grids.max() < 10
+
+
 def test_the_verdict_is_printed_with_baseline_and_fallback(tiny_output, tiny_run):
     assert "and > all-background 0.9" in tiny_output
     assert "pixel_accuracy" in tiny_output and "FAIL" in tiny_output and str(tiny_run) in tiny_output

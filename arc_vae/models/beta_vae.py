@@ -46,6 +46,10 @@ class GaussianVAE(nn.Module):
         """z (B, d) → logits (B, 10, 16, 16)."""
         return self.decoder(z)
 
+    def misfit(self, grids: Tensor) -> str | None:
+        """In a sentence, why this model does not suit such grids, integers (N, 16, 16); None if it does."""
+        return None
+
     def forward(self, grids: Tensor, generator: Generator | None = None) -> VAEOutput:
         """Integer grids (B, 16, 16) → logits of one posterior sample."""
         mu, logvar = self.encode(grids)

@@ -19,13 +19,15 @@ from arc_vae.errors import require
 from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
 from arc_vae.models.beta_vae import GaussianVAE
 from arc_vae.models.encoder import MIN_SIGMA, Posterior
-from arc_vae.models.objects import align, deal
+from arc_vae.models.objects import align, count_objects, deal
 from arc_vae.models.shape_dims import ShapeDims
 from arc_vae.models.stations import STATIONS, Stations
 from arc_vae.models.symmetries import Symmetries
 
 OBJECT_COLORS = NUM_COLORS - 1
 OCTAVES = 5
+# Of a corpus's grids, how many may hold more objects than there are slots before that is worth a word.
+CROWDED_SHARE = 0.01
 # Of a cell to hold an object, at most; of a cell to hold one of a colour, at least: keeps logits finite.
 MAX_FILLED, MIN_COLOR = 1 - 1e-5, 1e-7
 
@@ -287,4 +289,19 @@ class ObjectSlotVAE(GaussianVAE):
             latent_dim,
             ObjectSlotEncoder(latent_dim, num_slots, hidden_dim, num_blocks),
             ObjectSlotDecoder(latent_dim, num_slots, hidden_dim, num_blocks),
+        )
+
+    def misfit(self, grids: Tensor) -> str | None:
+        """That more than one grid in a hundred holds more objects than there are slots."""
+        num_slots, count = self.encoder.num_slots, count_objects(grids)
+        crowded = (count > num_slots).float().mean().item()
+        if crowded <= CROWDED_SHARE:
+            return None
+        enough = math.ceil(count.float().quantile(1 - CROWDED_SHARE).item())
+        advice = (
+            f"set model.num_slots={enough}" if enough < self.latent_dim else "model=beta_vae suits crowded grids better"
+        )
+        return (
+            f"{crowded:.0%} of the grids hold more objects than model.num_slots={num_slots}, up to {count.max()}; "
+            f"objects that share a slot lose their colours and shapes: {advice}"
         )

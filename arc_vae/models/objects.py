@@ -37,6 +37,12 @@ def components(grids: Tensor) -> Tensor:
         numbers = largest
 
 
+def count_objects(grids: Tensor) -> Tensor:
+    """Integer grids (B, 16, 16) → how many components each has, int64 (B,)."""
+    own_number = torch.arange(1, CELLS + 1, device=grids.device)
+    return (components(grids).flatten(1) == own_number).sum(dim=1)
+
+
 @torch.no_grad()
 def deal(grids: Tensor, num_slots: int) -> Tensor:
     """Integer grids (B, 16, 16) → (B, S, 16, 16): each component whole in one of S slots, the sum of which is the grid.

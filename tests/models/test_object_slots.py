@@ -89,6 +89,16 @@ def test_of_more_objects_than_slots_the_rest_share_one(model):
     assert mu.isfinite().all() and (model.decoder.stations.rank(mu[:, :4]) > -0.5).all()
 
 
+def test_grids_of_more_objects_than_slots_are_told_of(model, grids):
+    crowded = torch.zeros(30, 16, 16, dtype=torch.uint8)
+    crowded[:, ::3, ::15] = 4  # twelve single cells
+    assert model.misfit(grids) is None
+    words = model.misfit(torch.cat([grids, crowded]))
+    assert "32% of the grids" in words and "up to 12" in words and "beta_vae" in words
+    crowded[:, 6:] = 0
+    assert "set model.num_slots=4" in ObjectSlotVAE(num_slots=3, hidden_dim=32, num_blocks=1).misfit(crowded)
+
+
 def test_a_blank_grid_has_a_code(model):
     output = model(torch.zeros(2, 16, 16, dtype=torch.uint8))
     assert output.logits.isfinite().all() and output.mu.isfinite().all()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from arc_vae.corpus.scenes import generate
-from arc_vae.models.objects import align, components, deal
+from arc_vae.models.objects import align, components, count_objects, deal
 
 # Colour 1 in three pieces by 4-neighbourhood, two by 8-neighbourhood; colour 2 touching; a single cell of colour 3.
 DRAWING = ["1.....22", ".1....22", "..1.1...", "...1.22.", "3.......", "......11"]
@@ -62,6 +62,11 @@ def test_each_component_goes_whole_to_one_slot_and_nothing_is_lost(num_slots):
     for grid, slots, numbers in zip(grids, dealt, components(grids), strict=True):
         for number in numbers[grid > 0].unique():
             assert ((slots > 0) & (numbers == number)).flatten(1).any(dim=1).sum() == 1
+
+
+def test_objects_are_counted():
+    blank = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    assert count_objects(torch.cat([drawn(DRAWING), blank])).tolist() == [5, 0]
 
 
 def test_components_are_dealt_largest_first_back_and_forth():
