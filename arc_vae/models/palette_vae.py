@@ -1,0 +1,74 @@
+"""The specification's networks on grids whose colours are named in the order of their areas.
+
+The first dimension of the code tells the palette: read off the grid and put back by rule, without parameters. The
+networks never have to learn that colours are interchangeable, and the other dimensions are free of them.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from arc_vae.errors import require
+from arc_vae.models.beta_vae import GaussianVAE
+from arc_vae.models.decoder import Decoder
+from arc_vae.models.encoder import Encoder, Posterior
+from arc_vae.models.palettes import Palettes
+
+
+class PaletteEncoder(nn.Module):
+    """Grids → μ and σ of the palette (1), then of the renamed grid (d - 1). Arguments: `Encoder`'s."""
+
+    def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
+        super().__init__()
+        require(latent_dim >= 2, "latent_dim", latent_dim, "at least 2: one dimension is the palette's")
+        self.palettes = Palettes()
+        self.network = Encoder(latent_dim - 1, channels, hidden_dim)
+        self.arguments = {**self.network.arguments, "latent_dim": latent_dim}
+
+    def forward(self, grids: Tensor) -> Posterior:
+        """Integer grids (B, 16, 16) → posterior with mu, logvar (B, d)."""
+        first, told = self.palettes.find(grids)
+        renamed = self.palettes.names[first].gather(1, grids.flatten(1).long()).view_as(grids)
+        mu, logvar = self.network(renamed)
+        palette_mu, palette_sigma = self.palettes.posterior(first, told)
+        mu = torch.cat([palette_mu[:, None], mu], dim=1)
+        return Posterior(mu, torch.cat([2 * torch.log(palette_sigma[:, None]), logvar], dim=1))
+
+
+class PaletteDecoder(nn.Module):
+    """z → logits over names, given back to the colours that the palette names so. Arguments: `Decoder`'s."""
+
+    def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
+        super().__init__()
+        require(latent_dim >= 2, "latent_dim", latent_dim, "at least 2: one dimension is the palette's")
+        self.palettes = Palettes()
+        self.network = Decoder(latent_dim - 1, channels, hidden_dim)
+        self.arguments = {**self.network.arguments, "latent_dim": latent_dim}
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z (B, d) → logits (B, 10, 16, 16), unnormalised."""
+        logits = self.network(z[:, 1:])
+        return logits.gather(1, self.palettes.read(z[:, 0])[:, :, None, None].expand_as(logits))
+
+
+class PaletteVAE(GaussianVAE):
+    """The specification's VAE over grids of renamed colours: `BetaVAE`'s arguments and networks, d - 1 dimensions wide,
+    and one dimension for the palette.
+
+    Raises:
+        InvalidValue: sizes that do not fit a 16×16 grid of ten colours, or leave no dimension beside the palette's.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 10,
+        encoder_channels: Sequence[int] = (10, 32, 64, 128),
+        decoder_channels: Sequence[int] = (128, 64, 32, 10),
+        hidden_dim: int = 128,
+    ):
+        super().__init__(
+            latent_dim,
+            PaletteEncoder(latent_dim, encoder_channels, hidden_dim),
+            PaletteDecoder(latent_dim, decoder_channels, hidden_dim),
+        )

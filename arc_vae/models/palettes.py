@@ -1,0 +1,69 @@
+"""One number for which colours a grid has: its palette, and the share of N(0, 1) that stands for it.
+
+Colours are interchangeable: named in the order of their areas, all recolourings of a grid are one grid. A palette
+says which colour has which name. It is told digit by digit, the colour of most cells first, so that a grid of two
+colours need not tell of a third: its share of the prior is that of all palettes that begin with these two.
+"""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS
+from arc_vae.models.stations import normal_quantile
+
+# Colours whose names the code tells; those after them are named in their own order. float32 tells no more apart.
+NAMED = 5
+# For each place in the order of areas, how many colours are left to stand there.
+LEFT = [NUM_COLORS - 1 - place for place in range(NAMED)]
+PALETTES = math.prod(LEFT)
+# From the middle of a palette's share to its border.
+SIGMAS = 4
+
+
+class Palettes(nn.Module):
+    """All palettes in order, each with the same share of the prior: which names they give, and their codes."""
+
+    def __init__(self):
+        super().__init__()
+        orders = torch.tensor(list(itertools.permutations(range(BACKGROUND + 1, NUM_COLORS), NAMED)))
+        names = torch.zeros(PALETTES, NUM_COLORS, dtype=torch.int64)
+        names.scatter_(1, orders, torch.arange(1, NAMED + 1).expand(PALETTES, -1))
+        unnamed = names == 0
+        unnamed[:, BACKGROUND] = False
+        names = torch.where(unnamed, NAMED + unnamed.cumsum(dim=1), names)
+        # By number of colours told, from none: how many palettes begin with them.
+        shared = torch.tensor([math.prod(LEFT[told:]) for told in range(NAMED + 1)])
+        for name, constant in {"names": names, "shared": shared}.items():
+            self.register_buffer(name, constant, persistent=False)
+
+    @torch.no_grad()
+    def find(self, grids: Tensor) -> tuple[Tensor, Tensor]:
+        """Integer grids (B, 16, 16) → the first palette (B,) that names their colours by area, and how many it has to
+        tell (B,). Of equal areas the one whose last cell stands later comes first.
+        """
+        cells = grids.flatten(1).long()
+        area = torch.zeros(len(grids), NUM_COLORS, dtype=torch.int64, device=grids.device)
+        last = area.scatter_reduce(1, cells, torch.arange(CELLS, device=grids.device).expand_as(cells), "amax")
+        area = area.scatter_add(1, cells, torch.ones_like(cells))[:, BACKGROUND + 1 :]
+        told = (area > 0).sum(dim=1).clamp(max=NAMED)
+        order = (area * CELLS + last[:, BACKGROUND + 1 :]).argsort(dim=1, descending=True, stable=True)[:, :NAMED]
+        # A digit counts the colours left that are lower: those lower but for those that stand before it.
+        digits = order - (order[:, None] < order[:, :, None]).tril(diagonal=-1).sum(dim=2)
+        digits = digits.where(torch.arange(NAMED, device=grids.device) < told[:, None], 0)
+        return (digits * self.shared[1:]).sum(dim=1), told
+
+    def posterior(self, first: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """The first palette of so many colours (B,) → μ and σ (B,): well within the share of all that tell the same."""
+        share = self.shared[told].double() / PALETTES
+        mu = normal_quantile(first.double() / PALETTES + share / 2)
+        density = torch.exp(-0.5 * mu**2) / math.sqrt(2 * math.pi)
+        sigma = (share / density / (2 * SIGMAS)).where(told > 0, 1)  # of no colours nothing is told, at no cost
+        return mu.float(), sigma.float()
+
+    def read(self, z: Tensor) -> Tensor:
+        """Codes (B,) → the name of each of the ten colours, int64 (B, 10); the background's is 0."""
+        share = 0.5 * (1 + torch.erf(z.double() / math.sqrt(2)))
+        return self.names[(share * PALETTES).long().clamp(0, PALETTES - 1)]
