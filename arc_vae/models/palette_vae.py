@@ -16,14 +16,19 @@ from arc_vae.models.encoder import Encoder, Posterior
 from arc_vae.models.palettes import Palettes
 
 
+def free_of_palette(latent_dim: int) -> int:
+    """How many of the dimensions are the networks'."""
+    require(latent_dim >= 2, "latent_dim", latent_dim, "at least 2: one dimension is the palette's")
+    return latent_dim - 1
+
+
 class PaletteEncoder(nn.Module):
     """Grids → μ and σ of the palette (1), then of the renamed grid (d - 1). Arguments: `Encoder`'s."""
 
     def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
         super().__init__()
-        require(latent_dim >= 2, "latent_dim", latent_dim, "at least 2: one dimension is the palette's")
         self.palettes = Palettes()
-        self.network = Encoder(latent_dim - 1, channels, hidden_dim)
+        self.network = Encoder(free_of_palette(latent_dim), channels, hidden_dim)
         self.arguments = {**self.network.arguments, "latent_dim": latent_dim}
 
     def forward(self, grids: Tensor) -> Posterior:
@@ -41,9 +46,8 @@ class PaletteDecoder(nn.Module):
 
     def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
         super().__init__()
-        require(latent_dim >= 2, "latent_dim", latent_dim, "at least 2: one dimension is the palette's")
         self.palettes = Palettes()
-        self.network = Decoder(latent_dim - 1, channels, hidden_dim)
+        self.network = Decoder(free_of_palette(latent_dim), channels, hidden_dim)
         self.arguments = {**self.network.arguments, "latent_dim": latent_dim}
 
     def forward(self, z: Tensor) -> Tensor:

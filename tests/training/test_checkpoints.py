@@ -2,12 +2,15 @@ import pytest
 import torch
 
 from arc_vae.errors import UserError
-from arc_vae.models import BetaVAE, Decoder
+from arc_vae.models import BetaVAE, Decoder, ObjectSlotVAE, PaletteVAE
 from arc_vae.training import checkpoints as files
 
+SMALL = {"hidden_dim": 16, "latent_dim": 4}
+MODELS = [BetaVAE(decoder_channels=(8, 8, 10), **SMALL), PaletteVAE(**SMALL), ObjectSlotVAE(num_slots=2, **SMALL)]
 
-def test_a_part_is_rebuilt_alone_from_its_file(tmp_path):
-    model = BetaVAE(latent_dim=4, decoder_channels=(8, 8, 10)).eval()
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+def test_a_part_is_rebuilt_alone_from_its_file(model, tmp_path):
     files.save_part(model.decoder, tmp_path / "decoder.pth")
     files.save_part(model.encoder, tmp_path / "encoder.pth")
     z, grids = torch.randn(2, 4), torch.randint(10, (2, 16, 16))
