@@ -5,14 +5,12 @@ posterior of a real grid lies. What counts for it is the aggregate posterior q(z
 (Hoffman & Johnson 2016).
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy
-from arc_vae.models import reparameterize
+from arc_vae.models import normal, reparameterize
 
 # Edges of the bins in which a dimension's aggregate posterior and N(0, 1) are compared; two more reach to infinity.
 EDGES = torch.linspace(-5, 5, 201, dtype=torch.float64)
@@ -27,9 +25,9 @@ def prior_gap_per_dim(mu: Tensor, logvar: Tensor) -> Tensor:
     """
     mu, sigma = mu.double(), torch.exp(0.5 * logvar.double())
     edges = EDGES.to(mu.device)
-    below = torch.stack([_normal_cdf((edge - mu) / sigma).mean(dim=0) for edge in edges], dim=1)  # (d, edges)
+    below = torch.stack([normal.share_below((edge - mu) / sigma).mean(dim=0) for edge in edges], dim=1)  # (d, edges)
     posterior = _masses(below).clamp(min=SMALLEST_MASS)
-    prior = _masses(_normal_cdf(edges)[None]).clamp(min=SMALLEST_MASS)
+    prior = _masses(normal.share_below(edges)[None]).clamp(min=SMALLEST_MASS)
     return (posterior * torch.log(posterior / prior)).sum(dim=1)
 
 
@@ -42,10 +40,6 @@ def prior_c2st(mu: Tensor, logvar: Tensor, seed: int = 0) -> float:
     codes = reparameterize(mu.cpu(), logvar.cpu(), generator)
     drawn = torch.randn(codes.shape, generator=generator)
     return classifier_two_sample_accuracy(np.asarray(codes), np.asarray(drawn), seed=seed)
-
-
-def _normal_cdf(x: Tensor) -> Tensor:
-    return 0.5 * (1 + torch.erf(x / math.sqrt(2)))
 
 
 def _masses(below: Tensor) -> Tensor:

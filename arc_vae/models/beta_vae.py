@@ -70,6 +70,8 @@ class BetaVAE(GaussianVAE):
         InvalidValue: sizes that do not fit a 16×16 grid of ten colours.
     """
 
+    encoder_class, decoder_class = Encoder, Decoder
+
     def __init__(
         self,
         latent_dim: int = 10,
@@ -79,6 +81,6 @@ class BetaVAE(GaussianVAE):
     ):
         super().__init__(
             latent_dim,
-            Encoder(latent_dim, encoder_channels, hidden_dim),
-            Decoder(latent_dim, decoder_channels, hidden_dim),
+            self.encoder_class(latent_dim, encoder_channels, hidden_dim),
+            self.decoder_class(latent_dim, decoder_channels, hidden_dim),
         )

@@ -4,13 +4,11 @@ The first dimension of the code tells the palette: read off the grid and put bac
 networks never have to learn that colours are interchangeable, and the other dimensions are free of them.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from arc_vae.errors import require
-from arc_vae.models.beta_vae import GaussianVAE
+from arc_vae.models.beta_vae import BetaVAE
 from arc_vae.models.decoder import Decoder
 from arc_vae.models.encoder import Encoder, Posterior
 from arc_vae.models.palettes import Palettes
@@ -56,7 +54,7 @@ class PaletteDecoder(nn.Module):
         return logits.gather(1, self.palettes.read(z[:, 0])[:, :, None, None].expand_as(logits))
 
 
-class PaletteVAE(GaussianVAE):
+class PaletteVAE(BetaVAE):
     """The specification's VAE over grids of renamed colours: `BetaVAE`'s arguments and networks, d - 1 dimensions wide,
     and one dimension for the palette.
 
@@ -64,15 +62,4 @@ class PaletteVAE(GaussianVAE):
         InvalidValue: sizes that do not fit a 16×16 grid of ten colours, or leave no dimension beside the palette's.
     """
 
-    def __init__(
-        self,
-        latent_dim: int = 10,
-        encoder_channels: Sequence[int] = (10, 32, 64, 128),
-        decoder_channels: Sequence[int] = (128, 64, 32, 10),
-        hidden_dim: int = 128,
-    ):
-        super().__init__(
-            latent_dim,
-            PaletteEncoder(latent_dim, encoder_channels, hidden_dim),
-            PaletteDecoder(latent_dim, decoder_channels, hidden_dim),
-        )
+    encoder_class, decoder_class = PaletteEncoder, PaletteDecoder

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS
-from arc_vae.models.stations import normal_quantile
+from arc_vae.models import normal
 
 # Colours whose names the code tells; those after them are named in their own order. float32 tells no more apart.
 NAMED = 5
@@ -58,12 +58,10 @@ class Palettes(nn.Module):
     def posterior(self, first: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
         """The first palette of so many colours (B,) → μ and σ (B,): well within the share of all that tell the same."""
         share = self.shared[told].double() / PALETTES
-        mu = normal_quantile(first.double() / PALETTES + share / 2)
-        density = torch.exp(-0.5 * mu**2) / math.sqrt(2 * math.pi)
-        sigma = (share / density / (2 * SIGMAS)).where(told > 0, 1)  # of no colours nothing is told, at no cost
+        mu = normal.quantile(first.double() / PALETTES + share / 2)
+        sigma = (normal.width(share, mu) / (2 * SIGMAS)).where(told > 0, 1)  # of no colours nothing is told, at no cost
         return mu.float(), sigma.float()
 
     def read(self, z: Tensor) -> Tensor:
         """Codes (B,) → the name of each of the ten colours, int64 (B, 10); the background's is 0."""
-        share = 0.5 * (1 + torch.erf(z.double() / math.sqrt(2)))
-        return self.names[(share * PALETTES).long().clamp(0, PALETTES - 1)]
+        return self.names[(normal.share_below(z.double()) * PALETTES).long().clamp(0, PALETTES - 1)]

@@ -6,13 +6,12 @@ row, the column, the symmetry or the colour by one: within a colour and a symmet
 1891), on which near cells are near, forth in one and back in the next.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arc_vae.grids import CELLS, NUM_COLORS, SIZE, SYMMETRIES
+from arc_vae.models import normal
 
 STATIONS = (NUM_COLORS - 1) * SYMMETRIES * CELLS
 
@@ -39,11 +38,6 @@ def _forth_and_back(times: int, way: Tensor) -> Tensor:
     return torch.cat([F.pad(way if time % 2 == 0 else way.flip(0), (1, 0), value=time) for time in range(times)])
 
 
-def normal_quantile(share: Tensor) -> Tensor:
-    """The z below which N(0, 1) has so large a share."""
-    return math.sqrt(2) * torch.erfinv(2 * share - 1)
-
-
 class Stations(nn.Module):
     """Codes of S slots, each a quantile of N(0, 1): below a share of the prior a slot says "stop, no more objects";
     above it the stations have equal shares. The first slot never stops; the others' shares, 1 / S, 1 / (S - 1),
@@ -54,7 +48,7 @@ class Stations(nn.Module):
         super().__init__()
         slot = torch.arange(num_slots, dtype=torch.float64)
         stop = (1 / (num_slots + 1 - slot)).masked_fill(slot == 0, 0)
-        middle, end = normal_quantile(stop / 2), normal_quantile(stop)
+        middle, end = normal.quantile(stop / 2), normal.quantile(stop)
         stations = tour()
         rank = torch.empty(NUM_COLORS - 1, SYMMETRIES, SIZE, SIZE, dtype=torch.int64)
         rank[stations.unbind(dim=1)] = torch.arange(STATIONS)
@@ -73,16 +67,16 @@ class Stations(nn.Module):
         """Colours less one, symmetries (B, S) and corners (B, S, 2), integers → each slot's z, float32 (B, S)."""
         rank = self.ranks[color, symmetry, corner[..., 0], corner[..., 1]]
         share = self.stop_share + (1 - self.stop_share) * ((rank + 0.5) / STATIONS).double()
-        return normal_quantile(share).float()
+        return normal.quantile(share).float()
 
     def rank(self, z: Tensor) -> Tensor:
         """z (B, S) → the station as a real number, float32 (B, S): the inverse of `code`; below -0.5 it is "stop"."""
-        share = 0.5 * (1 + torch.erf(z.float() / math.sqrt(2)))
+        share = normal.share_below(z.float())
         return STATIONS * (share - self.stop_share) / (1 - self.stop_share) - 0.5
 
     def spacing(self, z: Tensor) -> Tensor:
         """How far apart in z neighbouring stations are at z (B, S)."""
-        return (1 - self.stop_share) / STATIONS * math.sqrt(2 * math.pi) * torch.exp(0.5 * z**2)
+        return normal.width((1 - self.stop_share) / STATIONS, z)
 
     def read(self, station: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Integers (N,) → colour less one (N,), symmetry (N,), row and column (N, 2)."""

@@ -78,9 +78,11 @@ def test_a_recoloring_changes_the_palettes_dimension_alone_and_comes_back_recolo
 
 
 def test_gradients_reach_every_parameter(grids):
-    output = PaletteVAE(hidden_dim=32)(grids[:16])
+    model = PaletteVAE(hidden_dim=32)
+    output = model(grids[:16])
     assert output.logits.shape == (16, 10, 16, 16) and output.mu.shape == (16, 10)
     (output.logits.square().sum() + kl_divergence(output.mu, output.logvar).sum()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
 def test_a_code_of_the_palette_alone_is_refused():

@@ -11,6 +11,7 @@ MODELS = [BetaVAE(decoder_channels=(8, 8, 10), **SMALL), PaletteVAE(**SMALL), Ob
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_a_part_is_rebuilt_alone_from_its_file(model, tmp_path):
+    model.eval()
     files.save_part(model.decoder, tmp_path / "decoder.pth")
     files.save_part(model.encoder, tmp_path / "encoder.pth")
     z, grids = torch.randn(2, 4), torch.randint(10, (2, 16, 16))
