@@ -75,6 +75,8 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
     state = resumption(directory, config)
     if state:
         resume(learner, state, directory)
+    else:
+        learner.model.look_at(torch.from_numpy(corpus.train).to(experiment.trainer.device))
     record = RunRecord(directory.path, experiment.wandb)
     name_fields = {"latent_dim": learner.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
     record.rewind(learner.step)

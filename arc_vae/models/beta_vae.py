@@ -46,6 +46,11 @@ class GaussianVAE(nn.Module):
         """z (B, d) → logits (B, 10, 16, 16)."""
         return self.decoder(z)
 
+    def look_at(self, grids: Tensor) -> None:
+        """Take in, before training, what the model does not learn by gradients from the train split, integers
+        (N, 16, 16); nothing by itself.
+        """
+
     def misfit(self, grids: Tensor) -> str | None:
         """In a sentence, why this model does not suit such grids, integers (N, 16, 16); None if it does."""
         return None

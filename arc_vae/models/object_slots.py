@@ -1,12 +1,12 @@
-"""A VAE whose code is one of objects: where each stands, of which colour and how turned, then what their shapes are.
+"""A VAE whose code is one of objects: where each stands, how large, of which colour and how turned, then their shapes.
 
-Of the d dimensions the first S, one for each slot, say whether a slot holds an object, of which colour it is, how it is
-turned or mirrored and where its corner stands. The others hold the shapes: they are dealt in turn to the objects there
-are, so that one object has them all and two have half each. An encoder without parameters finds the grid's connected
-components, largest first, and turns each upright, so that eight shapes are one; one network encodes the shape of every
-object, another paints it; painted shapes are moved to their places and turned back, the smaller before the larger.
-Where and what apart, and one object after the other, is AIR's idea (Eslami et al. 2016), one network for every slot
-that of slot attention (Locatello et al. 2020).
+Of the d dimensions the first S, one for each slot, say whether a slot holds an object, how many rows and columns it
+takes up, how it is turned or mirrored, of which colour it is and where its corner stands. The others hold the shapes:
+they are dealt in turn to the objects there are, so that one object has them all and two have half each. An encoder
+without parameters finds the grid's connected components, largest first, and turns each upright, so that eight shapes
+are one; one network encodes the shape of every object, another paints it within its box; painted shapes are moved to
+their places and turned back, the smaller before the larger. Where and what apart, and one object after the other, is
+AIR's idea (Eslami et al. 2016), one network for every slot that of slot attention (Locatello et al. 2020).
 """
 
 import math
@@ -19,16 +19,17 @@ from arc_vae.errors import require
 from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
 from arc_vae.models.beta_vae import GaussianVAE
 from arc_vae.models.encoder import MIN_SIGMA, Posterior
-from arc_vae.models.objects import align, count_objects, deal
-from arc_vae.models.placing import extents, folded, nearest_free
+from arc_vae.models.objects import Aligned, align, count_objects, deal
+from arc_vae.models.placing import nearest_free
 from arc_vae.models.shape_dims import ShapeDims
-from arc_vae.models.stations import STATIONS, Stations
+from arc_vae.models.stations import OBJECT_COLORS, Objects, Stations, form_number, gray_read, stations_of
 from arc_vae.models.symmetries import Symmetries
 
-OBJECT_COLORS = NUM_COLORS - 1
 OCTAVES = 5
 # Of a corpus's grids, how many may hold more objects than there are slots before that is worth a word.
 CROWDED_SHARE = 0.01
+# Grids of the train split by which the prior's forms and numbers of objects are counted, and how many at a time.
+COUNTED, COUNTED_AT_ONCE = 50_000, 1000
 # Of a cell to hold an object, at most; of a cell to hold one of a colour, at least: keeps logits finite.
 MAX_FILLED, MIN_COLOR = 1 - 1e-5, 1e-7
 
@@ -75,7 +76,7 @@ def checked_arguments(latent_dim: int, num_slots: int, hidden_dim: int, num_bloc
 
 
 class ObjectSlotEncoder(nn.Module):
-    """Grids → μ and σ of each slot's place, symmetry and colour (S), then of the shapes (d - S).
+    """Grids → μ and σ of each slot's place, size, symmetry and colour (S), then of the shapes (d - S).
 
     Args:
         latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
@@ -100,22 +101,31 @@ class ObjectSlotEncoder(nn.Module):
 
     def forward(self, grids: Tensor) -> Posterior:
         """Integer grids (B, 16, 16) → posterior with mu, logvar (B, d)."""
-        objects = deal(grids, self.num_slots).flatten(0, 1)
-        symmetry = self.symmetries.upright(objects)
-        objects = align(self.symmetries.turn(objects, symmetry))
+        objects, symmetry, count = self.objects(grids)
         per_grid = (len(grids), self.num_slots, -1)
-        count = (~objects.empty).view(per_grid).sum(dim=(1, 2)).clamp(min=1)
         filled = (objects.grids != BACKGROUND).float().view(per_grid)
         h = self.blocks(self.read(torch.cat([filled, self.shape_dims.features(count)], dim=2)).flatten(0, 1))
         shape_mu = self.mu_head(h).float().view(per_grid)
         sigma = F.softplus(self.sigma_head(h).float()).view(per_grid) + MIN_SIGMA
         # Objects that share a slot are of one colour to it: that of most cells.
         color = F.one_hot(objects.grids.flatten(1).long(), NUM_COLORS).sum(dim=1)[:, BACKGROUND + 1 :].argmax(dim=1)
-        mu = self.stations.code(color.view(per_grid[:2]), symmetry.view(per_grid[:2]), objects.corner.view(per_grid))
-        where_mu, where_sigma = self._stop_after(count, mu, sigma[:, :, 0] * self.stations.spacing(mu))
+        mu, spacing = self.stations.code(
+            count, color.view_as(symmetry), symmetry, objects.extent.view(per_grid), objects.corner.view(per_grid)
+        )
+        where_mu, where_sigma = self._stop_after(count, mu, sigma[:, :, 0] * spacing)
         mu = torch.cat([where_mu, self.shape_dims.gather(shape_mu, count)], dim=1)
         sigma = torch.cat([where_sigma, self.shape_dims.gather(sigma[:, :, 1:], count)], dim=1)
         return Posterior(mu, 2 * torch.log(sigma))
+
+    def objects(self, grids: Tensor) -> tuple[Aligned, Tensor, Tensor]:
+        """Integer grids (B, 16, 16) → the slots' objects, upright, in the corner (B · S); the symmetries that put them
+        so (B, S); how many slots hold one, at least 1 (B,).
+        """
+        objects = deal(grids, self.num_slots).flatten(0, 1)
+        symmetry = self.symmetries.upright(objects)
+        objects = align(self.symmetries.turn(objects, symmetry))
+        count = (~objects.empty).view(len(grids), self.num_slots).sum(dim=1).clamp(min=1)
+        return objects, symmetry.view(len(grids), self.num_slots), count
 
     def _stop_after(self, count: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """μ and σ of the slots (B, S): after the last object one says "stop"; those behind it say nothing, the prior,
@@ -123,8 +133,9 @@ class ObjectSlotEncoder(nn.Module):
         """
         slot = torch.arange(self.num_slots, device=count.device)
         stops, behind = slot == count[:, None], slot > count[:, None]
-        mu = torch.where(stops, self.stations.stop_mu, mu).masked_fill(behind, 0)
-        return mu, torch.where(stops, self.stations.stop_sigma, sigma).masked_fill(behind, 1)
+        stop_mu, stop_sigma = self.stations.stop()
+        mu = torch.where(stops, stop_mu, mu).masked_fill(behind, 0)
+        return mu, torch.where(stops, stop_sigma, sigma).masked_fill(behind, 1)
 
 
 class ObjectSlotDecoder(nn.Module):
@@ -143,7 +154,7 @@ class ObjectSlotDecoder(nn.Module):
         self.stations = Stations(num_slots)
         self.symmetries = Symmetries()
         self.shape_dims = ShapeDims(num_slots, shape_dim)
-        self.hidden = nn.Linear(shape_dim * (2 + 2 * OCTAVES) + 2 * num_slots, hidden_dim)
+        self.hidden = nn.Linear(shape_dim * (2 + 2 * OCTAVES) + 2 * num_slots + 2 * SIZE, hidden_dim)
         self.blocks = residual_stack(hidden_dim, num_blocks)
         self.paint = nn.Linear(hidden_dim, CELLS)
         nn.init.constant_(self.paint.bias, -3.0)  # most cells are empty
@@ -156,67 +167,64 @@ class ObjectSlotDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """z (B, d) → logits (B, 10, 16, 16): log-probabilities."""
         where, shape = z.float().split((self.num_slots, z.shape[1] - self.num_slots), dim=1)
-        rank = self.stations.rank(where)
+        objects = self.stations.read(where)
         # A slot holds an object if it does not say stop and none before it does.
-        count = (rank > -0.5).cumprod(dim=1).sum(dim=1).clamp(min=1)
-        present = torch.sigmoid(self.sharpness.abs() * (rank + 0.5)).cumprod(dim=1)
-        canvas = self.canvas(shape, count)
-        detour = 0 if self.training else self.detours(canvas, rank, count)
-        placed, colors = self.place(canvas, rank.flatten(), detour)
+        present = torch.sigmoid(self.sharpness.abs() * objects.past_stop).cumprod(dim=1)
+        canvas = self.canvas(shape, objects.count, objects.extent)
+        detour = 0 if self.training else self.detours(canvas, objects)
+        placed, colors = self.place(canvas, objects, detour)
         placed = placed.view(len(z), self.num_slots, SIZE, SIZE) * present[:, :, None, None]
         return self.compose(placed.clamp(max=MAX_FILLED), colors.view(len(z), self.num_slots, -1))
 
-    def canvas(self, shape: Tensor, count: Tensor) -> Tensor:
-        """Shapes' dimensions (B, D) of so many objects (B,) → cells' probabilities to be filled (B · S, 16, 16)."""
-        own = fourier_features(self.shape_dims.scatter(shape, count))
-        h = self.hidden(torch.cat([own, self.shape_dims.features(count)], dim=2)).flatten(0, 1)
-        return self.paint(self.blocks(h)).float().sigmoid().view(-1, SIZE, SIZE)
-
-    def place(self, canvas: Tensor, rank: Tensor, detour: Tensor | int = 0) -> tuple[Tensor, Tensor]:
-        """Canvases (N, 16, 16) moved and turned to the two stations nearest to `rank` (N,), as likely as it makes each;
-        and the probabilities of their colours (N, 9).
-
-        Neighbouring stations differ in row, column, symmetry or colour alone, so that the four are independent. None is
-        moved further than it fits: the prior of a place does not know of sizes. It would cut objects off at the border,
-        or, had they to stop there, heap them up at it.
+    def canvas(self, shape: Tensor, count: Tensor, extent: Tensor) -> Tensor:
+        """Shapes' dimensions (B, D) of so many objects (B,), of so many rows and columns (B, S, 2) → cells'
+        probabilities to be filled (B · S, 16, 16), 0 outside each one's rows and columns.
         """
-        first = rank.detach().floor().clamp(0, STATIONS - 2).long()
+        own = fourier_features(self.shape_dims.scatter(shape, count))
+        box = F.one_hot(extent - 1, SIZE).flatten(2)
+        h = self.hidden(torch.cat([own, self.shape_dims.features(count), box], dim=2)).flatten(0, 1)
+        painted = self.paint(self.blocks(h)).float().sigmoid().view(-1, SIZE, SIZE)
+        row, column = (torch.arange(SIZE, device=extent.device) < extent.flatten(0, 1)[:, :, None]).unbind(dim=1)
+        return painted * (row[:, :, None] & column[:, None])
+
+    def place(self, canvas: Tensor, objects: Objects, detour: Tensor | int = 0) -> tuple[Tensor, Tensor]:
+        """Canvases (B · S, 16, 16) moved to the two stations nearest to each one's rank, as likely as it makes each,
+        and turned; and the probabilities of their colours (B · S, 9).
+
+        Neighbouring stations differ in row, column or colour alone, so that the three are independent.
+        """
+        extent, rank = objects.extent.flatten(0, 1), objects.rank.flatten()
+        first = torch.minimum(rank.detach().floor().clamp(min=0).long(), stations_of(extent) - 2)
         second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
-        room = SIZE - extents(canvas)
-        moves, colors, turns = [], [], []
+        moves, colors = 0, 0
         for share, station in ((1 - second, first), (second, first + 1)):
-            color, symmetry, corner = self.stations.read(station)
-            corner = torch.minimum((folded(corner, room) + detour).clamp(min=0), room)
-            moves.append(share[:, :, None] * F.one_hot(corner, SIZE))
-            colors.append(share * F.one_hot(color, OBJECT_COLORS))
-            turns.append((share[:, :, None], symmetry))
-        down, right = self._moves(sum(moves))
+            color, corner = gray_read(station, extent)
+            corner = torch.minimum((corner + detour).clamp(min=0), SIZE - extent)
+            moves = moves + share[:, :, None] * F.one_hot(corner, SIZE)
+            colors = colors + share * F.one_hot(color, OBJECT_COLORS)
+        down, right = self._moves(moves)
         with torch.autocast(canvas.device.type, enabled=False):
             moved = down @ canvas @ right.mT
-        placed = sum(share * self.symmetries.turn_back(moved, symmetry) for share, symmetry in turns)
-        return placed, sum(colors)
+        return self.symmetries.turn_back(moved, objects.symmetry.flatten()), colors
 
     @torch.no_grad()
-    def detours(self, canvas: Tensor, rank: Tensor, count: Tensor) -> Tensor:
+    def detours(self, canvas: Tensor, objects: Objects) -> Tensor:
         """By how many rows and columns each object, upright, has to move so as to be on none of the larger ones,
         (B · S, 2).
 
         To the nearest free place within the grid; objects for which there is none stay. The prior draws places
         independently of each other, and would put one object on another where a corpus does not.
         """
-        station = rank.round().clamp(0, STATIONS - 1).long().flatten()
-        room = SIZE - extents(canvas)
-        _, symmetry, corner = self.stations.read(station)
-        wanted = folded(corner, room)
-        room, wanted = room.view(*rank.shape, 2), wanted.view(*rank.shape, 2)
-        symmetry = symmetry.view(rank.shape)
+        count, extent, symmetry, rank, _ = objects
+        station = torch.minimum(rank.round().clamp(min=0).long(), stations_of(extent) - 1)
+        _, wanted = gray_read(station, extent)
         shapes = (canvas > 0.5).float().view(*rank.shape, SIZE, SIZE)
         taken = torch.zeros_like(shapes[:, 0])
         corners = []
         for slot in range(self.num_slots):
             # The object stays upright, and the grid with the larger ones is turned.
             turned = self.symmetries.turn(taken, symmetry[:, slot])
-            corners.append(nearest_free(turned, shapes[:, slot], wanted[:, slot], room[:, slot]))
+            corners.append(nearest_free(turned, shapes[:, slot], wanted[:, slot], SIZE - extent[:, slot]))
             down, right = self._moves(F.one_hot(corners[-1], SIZE).float())
             placed = self.symmetries.turn_back(down @ shapes[:, slot] @ right.mT, symmetry[:, slot])
             taken += placed * (slot < count)[:, None, None]
@@ -238,8 +246,8 @@ class ObjectSlotDecoder(nn.Module):
 
 
 class ObjectSlotVAE(GaussianVAE):
-    """The β-VAE with a code of objects: a dimension for each one's place, symmetry and colour, the others for their
-    shapes.
+    """The β-VAE with a code of objects: a dimension for each one's place, size, symmetry and colour, the others for
+    their shapes.
 
     Args:
         latent_dim: d, above num_slots.
@@ -256,6 +264,17 @@ class ObjectSlotVAE(GaussianVAE):
             ObjectSlotEncoder(latent_dim, num_slots, hidden_dim, num_blocks),
             ObjectSlotDecoder(latent_dim, num_slots, hidden_dim, num_blocks),
         )
+
+    @torch.no_grad()
+    def look_at(self, grids: Tensor) -> None:
+        """Count how many objects the grids hold and of which forms: the prior has as many of each."""
+        counts, forms = [], []
+        for some in grids[:: math.ceil(len(grids) / COUNTED)].split(COUNTED_AT_ONCE):
+            objects, symmetry, count = self.encoder.objects(some)
+            counts.append(count)
+            forms.append(form_number(objects.extent.view(*symmetry.shape, 2), symmetry))
+        for part in (self.encoder, self.decoder):
+            part.stations.forms.add(torch.cat(counts), torch.cat(forms))
 
     def misfit(self, grids: Tensor) -> str | None:
         """That more than one grid in a hundred holds more objects than there are slots."""

@@ -64,11 +64,13 @@ def deal(grids: Tensor, num_slots: int) -> Tensor:
 class Aligned(NamedTuple):
     """Grids (N, 16, 16) moved so that their objects touch the top and the left; `empty` (N,) where there are none.
 
-    `corner`: int64 (N, 2), how far down and right they were.
+    `corner`, `extent`: int64 (N, 2), how far down and right they were, and how many rows and columns they take up: 1
+    and 1 where there are none.
     """
 
     grids: Tensor
     corner: Tensor
+    extent: Tensor
     empty: Tensor
 
 
@@ -81,4 +83,6 @@ def align(grids: Tensor) -> Aligned:
     cells = torch.arange(SIZE, device=grids.device)
     down, right = ((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1))
     moved = grids.gather(1, down[:, :, None].expand(-1, -1, SIZE)).gather(2, right[:, None].expand(-1, SIZE, -1))
-    return Aligned(moved, corner, ~rows.any(dim=1))
+    past = SIZE - torch.stack([rows.flip(1).int().argmax(dim=1), columns.flip(1).int().argmax(dim=1)], dim=1)
+    empty = ~rows.any(dim=1)
+    return Aligned(moved, corner, (past - corner).masked_fill(empty[:, None], 1), empty)

@@ -1,84 +1,124 @@
-"""One number for where an object stands, of which colour and how turned: a tour through all of these, and the codes
-of its stations.
+"""One number for how large an object is, how turned, of which colour and where it stands: a tour through all of these,
+and the codes of its stations.
 
-The tour visits each cell in each of the nine colours and eight symmetries of the square once. A step of it changes the
-row, the column, the symmetry or the colour by one: within a colour and a symmetry it follows Hilbert's curve (Hilbert
-1891), on which near cells are near, forth in one and back in the next.
+Of each form (bounding box and symmetry) the tour visits every colour, row and column at which it fits. They are in the
+order of a reflected Gray code: a step of the tour changes the colour, the row or the column by one.
 """
 
+from typing import NamedTuple
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arc_vae.grids import CELLS, NUM_COLORS, SIZE, SYMMETRIES
+from arc_vae.grids import NUM_COLORS, SIZE, SYMMETRIES
 from arc_vae.models import normal
+from arc_vae.models.forms import Forms
 
-STATIONS = (NUM_COLORS - 1) * SYMMETRIES * CELLS
-
-
-def hilbert_curve(size: int) -> Tensor:
-    """The cells of a size×size grid in the order of Hilbert's curve, int64 (size², 2); size is a power of two."""
-    curve = torch.zeros(1, 2, dtype=torch.int64)
-    side = 1
-    while side < size:
-        turned = curve.flip(1)
-        right, opposite = torch.tensor([0, side]), torch.tensor([2 * side - 1, side - 1])
-        curve = torch.cat([turned, curve + right, curve + side, opposite - turned])
-        side *= 2
-    return curve
+OBJECT_COLORS = NUM_COLORS - 1
 
 
-def tour() -> Tensor:
-    """Colour less one, symmetry, row and column of each station, int64 (STATIONS, 4)."""
-    return _forth_and_back(NUM_COLORS - 1, _forth_and_back(SYMMETRIES, hilbert_curve(SIZE)))
+class Objects(NamedTuple):
+    """What the slots of a code say, (B, S) but for `count` (B,).
+
+    `count`: how many slots hold an object; `extent` (B, S, 2): rows and columns of its bounding box as it stands
+    upright; `symmetry`: how it is turned; `rank`: its station among those of its form, a real number; `past_stop`:
+    how many stations away from saying "stop", negative where the slot says so.
+    """
+
+    count: Tensor
+    extent: Tensor
+    symmetry: Tensor
+    rank: Tensor
+    past_stop: Tensor
 
 
-def _forth_and_back(times: int, way: Tensor) -> Tensor:
-    """A way (N, k) gone so many times, every second time back, the number of the time in front, (times · N, k + 1)."""
-    return torch.cat([F.pad(way if time % 2 == 0 else way.flip(0), (1, 0), value=time) for time in range(times)])
+def stations_of(extent: Tensor) -> Tensor:
+    """How many stations objects have whose boxes are so many rows and columns (..., 2)."""
+    return OBJECT_COLORS * (SIZE + 1 - extent).prod(dim=-1)
+
+
+def gray_rank(color: Tensor, corner: Tensor, extent: Tensor) -> Tensor:
+    """Colours less one (...), corners and extents (..., 2) → the number of the station, from 0."""
+    rows, columns = (SIZE + 1 - extent).unbind(dim=-1)
+    row, column = corner.unbind(dim=-1)
+    line = color * rows + _back_if_odd(row, rows, color)
+    return line * columns + _back_if_odd(column, columns, line)
+
+
+def gray_read(rank: Tensor, extent: Tensor) -> tuple[Tensor, Tensor]:
+    """Stations' numbers (...) of boxes (..., 2) → colours less one (...) and corners (..., 2): undoes `gray_rank`."""
+    rows, columns = (SIZE + 1 - extent).unbind(dim=-1)
+    line = rank // columns
+    color = line // rows
+    corner = _back_if_odd(line % rows, rows, color), _back_if_odd(rank % columns, columns, line)
+    return color, torch.stack(corner, dim=-1)
+
+
+def _back_if_odd(digit: Tensor, radix: Tensor, turn: Tensor) -> Tensor:
+    """Every second time the digits are counted down."""
+    return torch.where(turn % 2 == 0, digit, radix - 1 - digit)
 
 
 class Stations(nn.Module):
     """Codes of S slots, each a quantile of N(0, 1): below a share of the prior a slot says "stop, no more objects";
-    above it the stations have equal shares. The first slot never stops; the others' shares, 1 / S, 1 / (S - 1),
-    ..., 1 / 2 where none before has stopped, make 1 to S objects equally likely.
+    above it the forms have the shares of `Forms`, and all stations of a form the same. The first slot never stops; the
+    others' shares make 1 to S objects as likely as they are in the grids that were counted.
     """
 
     def __init__(self, num_slots: int):
         super().__init__()
-        slot = torch.arange(num_slots, dtype=torch.float64)
-        stop = (1 / (num_slots + 1 - slot)).masked_fill(slot == 0, 0)
-        middle, end = normal.quantile(stop / 2), normal.quantile(stop)
-        stations = tour()
-        rank = torch.empty(NUM_COLORS - 1, SYMMETRIES, SIZE, SIZE, dtype=torch.int64)
-        rank[stations.unbind(dim=1)] = torch.arange(STATIONS)
-        constants = {
-            "stop_share": stop.float(),
-            # Of "stop": the middle of its share, and a third of the way to its end. The first slot's are never used.
-            "stop_mu": middle.masked_fill(slot == 0, 0).float(),
-            "stop_sigma": ((end - middle) / 3).masked_fill(slot == 0, 1).float(),
-            "tour": stations,
-            "ranks": rank,
-        }
-        for name, constant in constants.items():
-            self.register_buffer(name, constant, persistent=False)
+        self.num_slots = num_slots
+        self.forms = Forms(num_slots)
 
-    def code(self, color: Tensor, symmetry: Tensor, corner: Tensor) -> Tensor:
-        """Colours less one, symmetries (B, S) and corners (B, S, 2), integers → each slot's z, float32 (B, S)."""
-        rank = self.ranks[color, symmetry, corner[..., 0], corner[..., 1]]
-        share = self.stop_share + (1 - self.stop_share) * ((rank + 0.5) / STATIONS).double()
-        return normal.quantile(share).float()
+    def stop_share(self) -> Tensor:
+        """The share of each slot below which it says "stop", float64 (S,)."""
+        number = self.forms.number_shares()
+        at_least = number.flip(0).cumsum(dim=0).flip(0)
+        return torch.cat([number.new_zeros(1), (number / at_least)[:-1]])
 
-    def rank(self, z: Tensor) -> Tensor:
-        """z (B, S) → the station as a real number, float32 (B, S): the inverse of `code`; below -0.5 it is "stop"."""
-        share = normal.share_below(z.float())
-        return STATIONS * (share - self.stop_share) / (1 - self.stop_share) - 0.5
+    def stop(self) -> tuple[Tensor, Tensor]:
+        """μ and σ of "stop", (S,) both: the middle of its share, and a third of the way to its end; for the first slot,
+        which never stops, the prior's.
+        """
+        share = self.stop_share()
+        never = share == 0
+        middle, end = normal.quantile(share / 2), normal.quantile(share)
+        return middle.masked_fill(never, 0).float(), ((end - middle) / 3).masked_fill(never, 1).float()
 
-    def spacing(self, z: Tensor) -> Tensor:
-        """How far apart in z neighbouring stations are at z (B, S)."""
-        return normal.width((1 - self.stop_share) / STATIONS, z)
+    def code(
+        self, count: Tensor, color: Tensor, symmetry: Tensor, extent: Tensor, corner: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Each slot's z, and how far apart in z neighbouring stations are there, float32 (B, S) both.
 
-    def read(self, station: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Integers (N,) → colour less one (N,), symmetry (N,), row and column (N, 2)."""
-        color, symmetry, row, column = self.tour[station].unbind(dim=1)
-        return color, symmetry, torch.stack([row, column], dim=1)
+        Args:
+            count: numbers of objects (B,). color: less one (B, S). symmetry: (B, S). extent, corner: (B, S, 2).
+        """
+        begin, share = self.forms.interval(count, form_number(extent, symmetry))
+        step = share / stations_of(extent)
+        stop = self.stop_share()
+        z = normal.quantile(stop + (1 - stop) * (begin + step * (gray_rank(color, corner, extent) + 0.5))).float()
+        return z, normal.width((1 - stop) * step, z).float()
+
+    def read(self, z: Tensor) -> Objects:
+        """z (B, S) → what it says: the inverse of `code`."""
+        stop = self.stop_share()
+        level = (normal.share_below(z.double()) - stop) / (1 - stop)
+        count = (level > 0).cumprod(dim=1).sum(dim=1).clamp(min=1)
+        form = self.forms.at(count, level)
+        extent, symmetry = form_parts(form)
+        begin, share = self.forms.interval(count, form)
+        rank = (level - begin) / share * stations_of(extent) - 0.5
+        _, first_share = self.forms.interval(count, first := self.forms.at(count, torch.zeros_like(level)))
+        past_stop = level / first_share * stations_of(form_parts(first)[0])
+        return Objects(count, extent, symmetry, rank.float(), past_stop.float())
+
+
+def form_number(extent: Tensor, symmetry: Tensor) -> Tensor:
+    """Extents (..., 2), 1 to 16, and symmetries (...) → the form's number."""
+    return ((extent[..., 0] - 1) * SIZE + extent[..., 1] - 1) * SYMMETRIES + symmetry
+
+
+def form_parts(form: Tensor) -> tuple[Tensor, Tensor]:
+    """Forms' numbers (...) → extents (..., 2) and symmetries (...)."""
+    box = form // SYMMETRIES
+    return torch.stack([box // SIZE + 1, box % SIZE + 1], dim=-1), form % SYMMETRIES

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from arc_vae.corpus.scenes import generate
 from arc_vae.errors import InvalidValue
 from arc_vae.models import ObjectSlotVAE
+from arc_vae.models.object_slots import ObjectSlotDecoder
 from arc_vae.models.objects import align, deal
-from arc_vae.models.placing import extents
 from arc_vae.objective.loss import kl_divergence
 
 
@@ -23,16 +23,17 @@ def grids() -> torch.Tensor:
 
 def paint(model: ObjectSlotVAE, shapes: torch.Tensor) -> None:
     """Have the decoder's network paint these shapes (B, S, 16, 16), whatever the code says."""
-    model.decoder.canvas = lambda shape, count: (0.999 * shapes.float()).flatten(0, 1)
+    model.decoder.canvas = lambda shape, count, extent: (0.999 * shapes.float()).flatten(0, 1)
 
 
-def at(model: ObjectSlotVAE, *objects: tuple[int, int, int]) -> torch.Tensor:
-    """The code (1, 10) of objects of so many (colour, row, column), then "stop"."""
-    stations = model.decoder.stations
-    color, row, column = torch.tensor([*objects, *[(1, 0, 0)] * (4 - len(objects))]).T[:, None]
-    upright = torch.zeros_like(color)
-    z = torch.cat([stations.code(color - 1, upright, torch.stack([row, column], dim=-1)), torch.zeros(1, 6)], dim=1)
-    z[0, len(objects) : 4] = stations.stop_mu[len(objects) :]
+def at(model: ObjectSlotVAE, *objects: tuple[int, int, int, int, int], symmetry: int = 0) -> torch.Tensor:
+    """The code (1, 10) of objects of so many (colour, row, column, rows, columns), then "stop"."""
+    stations, count = model.decoder.stations, torch.tensor([len(objects)])
+    color, *box = torch.tensor([*objects, *[(1, 0, 0, 1, 1)] * (4 - len(objects))]).T[:, None]
+    corner, extent = torch.stack(box[:2], dim=-1), torch.stack(box[2:], dim=-1)
+    where, _ = stations.code(count, color - 1, torch.full_like(color, symmetry), extent, corner)
+    z = torch.cat([where, torch.zeros(1, 6)], dim=1)
+    z[0, len(objects) : 4] = stations.stop()[0][len(objects) :]
     return z
 
 
@@ -50,13 +51,13 @@ def test_sizes_that_do_not_fit_are_refused(arguments):
         ObjectSlotVAE(**arguments)
 
 
-def test_place_color_and_number_are_read_off_the_grid_and_the_shape_does_not_depend_on_them(model):
+def test_place_size_color_and_number_are_read_off_the_grid_and_the_shape_depends_on_none_of_them(model):
     grid = torch.zeros(1, 16, 16, dtype=torch.uint8)
     grid[0, 2:4, 3:6] = 5
     moved = torch.roll(grid, (7, 4), (1, 2)) // 5 * 8
     here, there = model.encode(grid), model.encode(moved)
-    assert torch.equal(here.mu[:, 0], at(model, (5, 2, 3))[:, 0])
-    assert torch.equal(there.mu[:, 0], at(model, (8, 9, 7))[:, 0])
+    assert torch.equal(here.mu[:, 0], at(model, (5, 2, 3, 2, 3))[:, 0])
+    assert torch.equal(there.mu[:, 0], at(model, (8, 9, 7, 2, 3))[:, 0])
     assert torch.equal(here.mu[0, 1:], there.mu[0, 1:])
     # The second slot says stop, for its share of the prior; the others say nothing, at no cost.
     kl = kl_divergence(*here)[0]
@@ -86,7 +87,7 @@ def test_of_more_objects_than_slots_the_rest_share_one(model):
     for index in range(6):
         grid[0, 3 * index, : 7 - index] = index + 1
     mu = model.encode(grid).mu
-    assert mu.isfinite().all() and (model.decoder.stations.rank(mu[:, :4]) > -0.5).all()
+    assert mu.isfinite().all() and model.decoder.stations.read(mu[:, :4]).count == 4
 
 
 def test_grids_of_more_objects_than_slots_are_told_of(model, grids):
@@ -108,21 +109,21 @@ def test_the_smaller_object_lies_before_the_larger_in_training(model):
     shapes = torch.zeros(1, 4, 16, 16)
     shapes[0, 0, :3, :3], shapes[0, 1, :1, :2] = 1, 1
     paint(model.train(), shapes)
-    grid = model.decode(at(model, (3, 4, 4), (7, 5, 5))).argmax(dim=1)[0]
+    grid = model.decode(at(model, (3, 4, 4, 3, 3), (7, 5, 5, 1, 2))).argmax(dim=1)[0]
     expected = torch.zeros(16, 16, dtype=torch.int64)
     expected[4:7, 4:7] = 3
     expected[5, 5:7] = 7
     assert torch.equal(grid, expected)
 
 
-def test_else_it_makes_a_detour_to_the_nearest_free_place(model):
+def test_else_it_makes_a_detour_to_the_nearest_place_where_it_touches_none(model):
     shapes = torch.zeros(1, 4, 16, 16)
     shapes[0, 0, :3, :3], shapes[0, 1, :1, :2] = 1, 1
     paint(model, shapes)
-    grid = model.decode(at(model, (3, 4, 4), (7, 5, 6))).argmax(dim=1)[0]
+    grid = model.decode(at(model, (3, 4, 4, 3, 3), (7, 5, 6, 1, 2))).argmax(dim=1)[0]
     expected = torch.zeros(16, 16, dtype=torch.int64)
     expected[4:7, 4:7] = 3
-    expected[5, 7:9] = 7
+    expected[5, 8:10] = 7
     assert torch.equal(grid, expected)
 
 
@@ -130,22 +131,29 @@ def test_a_turned_one_too(model):
     shapes = torch.zeros(1, 4, 16, 16)
     shapes[0, 0, :3, :3], shapes[0, 1, :1, :2] = 1, 1
     paint(model, shapes)
-    upright = model.decode(at(model, (3, 4, 4), (7, 5, 6))).argmax(dim=1)
-    z, stations = at(model, (3, 4, 4), (7, 5, 6)), model.decoder.stations
-    color, corners = torch.tensor([[2, 6, 0, 0]]), torch.tensor([[[4, 4], [5, 6], [0, 0], [0, 0]]])
+    objects = (3, 4, 4, 3, 3), (7, 5, 6, 1, 2)
+    upright = model.decode(at(model, *objects)).argmax(dim=1)
     for symmetry in range(8):
-        z[:, :2] = stations.code(color, torch.full((1, 4), symmetry), corners)[:, :2]
-        turned = model.decode(z).argmax(dim=1)
+        turned = model.decode(at(model, *objects, symmetry=symmetry)).argmax(dim=1)
         assert torch.equal(turned, model.decoder.symmetries.turn_back(upright, torch.tensor([symmetry])))
 
 
-def test_no_place_cuts_an_object_off(model):
-    canvas = torch.zeros(1, 4, 16, 16)
-    canvas[0, 0, :3, :5] = 1
-    assert extents(canvas[0]).tolist() == [[3, 5], [1, 1], [1, 1], [1, 1]]
-    paint(model, canvas)
-    grid = model.decode(at(model, (4, 15, 15))).argmax(dim=1)[0]  # 2 rows and 4 columns too far: back to 12, 8
-    assert (grid[12:15, 8:13] == 4).all() and (grid > 0).sum() == 15
+def test_nothing_is_painted_outside_of_an_objects_rows_and_columns(model):
+    torch.nn.init.constant_(model.decoder.paint.bias, 9.0)
+    grid = model.decode(at(model, (4, 13, 0, 3, 5))).argmax(dim=1)[0]
+    assert (grid[13:16, :5] == 4).all() and (grid > 0).sum() == 15
+
+
+def test_samples_have_the_forms_of_the_grids_looked_at_and_so_have_those_of_the_decoder_alone(model, grids):
+    flat = torch.zeros(2000, 16, 16, dtype=torch.uint8)
+    flat[:, 3, 2:9], flat[:1000, 9:12, 4] = 6, 2
+    model.look_at(flat)
+    torch.nn.init.constant_(model.decoder.paint.bias, 9.0)
+    decoder = ObjectSlotDecoder(**model.decoder.arguments)
+    decoder.load_state_dict(model.decoder.state_dict())
+    samples = decoder.eval()(torch.randn(400, 10, generator=torch.Generator().manual_seed(0))).argmax(dim=1)
+    cells = (samples > 0).flatten(1).sum(dim=1)
+    assert (cells == 7).float().mean() > 0.4 and ((cells == 7) | (cells == 10)).float().mean() > 0.9
 
 
 def test_logits_are_log_probabilities_and_far_codes_stay_finite(model):

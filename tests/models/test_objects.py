@@ -81,8 +81,12 @@ def test_aligned_objects_touch_the_corner_and_go_back_where_they_were():
     assert (aligned.grids[:, 0] > 0).any(dim=1).all() and (aligned.grids[:, :, 0] > 0).any(dim=1).all()
     back = [torch.roll(g, tuple(c.tolist()), (0, 1)) for g, c in zip(aligned.grids, aligned.corner, strict=True)]
     assert torch.equal(torch.stack(back), grids) and not aligned.empty.any()
+    for grid, (rows, columns) in zip(aligned.grids, aligned.extent.tolist(), strict=True):
+        assert (grid[rows - 1] > 0).any() and (grid[:, columns - 1] > 0).any()
+        assert grid[rows:].eq(0).all() and grid[:, columns:].eq(0).all()
 
 
 def test_nothing_is_empty():
     aligned = align(torch.zeros(2, 16, 16, dtype=torch.uint8))
     assert aligned.empty.all() and aligned.corner.eq(0).all() and aligned.grids.eq(0).all()
+    assert aligned.extent.eq(1).all()
