@@ -86,10 +86,10 @@ class ObjectSlotEncoder(nn.Module):
         super().__init__()
         self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
         self.num_slots = num_slots
-        shape_dim = latent_dim - num_slots
         self.stations = Stations(num_slots)
         self.symmetries = Symmetries()
-        self.shape_dims = ShapeDims(num_slots, shape_dim)
+        self.shape_dims = ShapeDims(latent_dim, num_slots)
+        shape_dim = self.shape_dims.most
         self.read = nn.Linear(CELLS + shape_dim + 2 * num_slots, hidden_dim)
         self.read.weight.data *= 8  # some ten of its inputs are ones
         self.blocks = residual_stack(hidden_dim, num_blocks)
@@ -112,9 +112,12 @@ class ObjectSlotEncoder(nn.Module):
         mu, spacing = self.stations.code(
             count, color.view_as(symmetry), symmetry, objects.extent.view(per_grid), objects.corner.view(per_grid)
         )
-        where_mu, where_sigma = self._stop_after(count, mu, sigma[:, :, 0] * spacing)
-        mu = torch.cat([where_mu, self.shape_dims.gather(shape_mu, count)], dim=1)
-        sigma = torch.cat([where_sigma, self.shape_dims.gather(sigma[:, :, 1:], count)], dim=1)
+        stop_mu, stop_sigma = self.stations.stop()
+        stops = torch.arange(self.num_slots, device=grids.device) == count[:, None]
+        where_mu = torch.where(stops, stop_mu, mu)
+        where_sigma = torch.where(stops, stop_sigma, sigma[:, :, 0] * spacing)
+        mu = self.shape_dims.join(where_mu, shape_mu, count)
+        sigma = self.shape_dims.join(where_sigma, sigma[:, :, 1:], count)
         return Posterior(mu, 2 * torch.log(sigma))
 
     def objects(self, grids: Tensor) -> tuple[Aligned, Tensor, Tensor]:
@@ -126,16 +129,6 @@ class ObjectSlotEncoder(nn.Module):
         objects = align(self.symmetries.turn(objects, symmetry))
         count = (~objects.empty).view(len(grids), self.num_slots).sum(dim=1).clamp(min=1)
         return objects, symmetry.view(len(grids), self.num_slots), count
-
-    def _stop_after(self, count: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """μ and σ of the slots (B, S): after the last object one says "stop"; those behind it say nothing, the prior,
-        at no cost.
-        """
-        slot = torch.arange(self.num_slots, device=count.device)
-        stops, behind = slot == count[:, None], slot > count[:, None]
-        stop_mu, stop_sigma = self.stations.stop()
-        mu = torch.where(stops, stop_mu, mu).masked_fill(behind, 0)
-        return mu, torch.where(stops, stop_sigma, sigma).masked_fill(behind, 1)
 
 
 class ObjectSlotDecoder(nn.Module):
@@ -150,11 +143,10 @@ class ObjectSlotDecoder(nn.Module):
         super().__init__()
         self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
         self.num_slots = num_slots
-        shape_dim = latent_dim - num_slots
         self.stations = Stations(num_slots)
         self.symmetries = Symmetries()
-        self.shape_dims = ShapeDims(num_slots, shape_dim)
-        self.hidden = nn.Linear(shape_dim * (2 + 2 * OCTAVES) + 2 * num_slots + 2 * SIZE, hidden_dim)
+        self.shape_dims = ShapeDims(latent_dim, num_slots)
+        self.hidden = nn.Linear(self.shape_dims.most * (2 + 2 * OCTAVES) + 2 * num_slots + 2 * SIZE, hidden_dim)
         self.blocks = residual_stack(hidden_dim, num_blocks)
         self.paint = nn.Linear(hidden_dim, CELLS)
         nn.init.constant_(self.paint.bias, -3.0)  # most cells are empty
@@ -166,21 +158,21 @@ class ObjectSlotDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """z (B, d) → logits (B, 10, 16, 16): log-probabilities."""
-        where, shape = z.float().split((self.num_slots, z.shape[1] - self.num_slots), dim=1)
-        objects = self.stations.read(where)
+        z = z.float()
+        objects = self.stations.read(z[:, : self.num_slots])
         # A slot holds an object if it does not say stop and none before it does.
         present = torch.sigmoid(self.sharpness.abs() * objects.past_stop).cumprod(dim=1)
-        canvas = self.canvas(shape, objects.count, objects.extent)
+        canvas = self.canvas(z, objects.count, objects.extent)
         detour = 0 if self.training else self.detours(canvas, objects)
         placed, colors = self.place(canvas, objects, detour)
         placed = placed.view(len(z), self.num_slots, SIZE, SIZE) * present[:, :, None, None]
         return self.compose(placed.clamp(max=MAX_FILLED), colors.view(len(z), self.num_slots, -1))
 
-    def canvas(self, shape: Tensor, count: Tensor, extent: Tensor) -> Tensor:
-        """Shapes' dimensions (B, D) of so many objects (B,), of so many rows and columns (B, S, 2) → cells'
-        probabilities to be filled (B · S, 16, 16), 0 outside each one's rows and columns.
+    def canvas(self, z: Tensor, count: Tensor, extent: Tensor) -> Tensor:
+        """Codes (B, d) of so many objects (B,), of so many rows and columns (B, S, 2) → cells' probabilities to be
+        filled (B · S, 16, 16), 0 outside each one's rows and columns.
         """
-        own = fourier_features(self.shape_dims.scatter(shape, count))
+        own = fourier_features(self.shape_dims.shapes(z, count))
         box = F.one_hot(extent - 1, SIZE).flatten(2)
         h = self.hidden(torch.cat([own, self.shape_dims.features(count), box], dim=2)).flatten(0, 1)
         painted = self.paint(self.blocks(h)).float().sigmoid().view(-1, SIZE, SIZE)

@@ -1,4 +1,4 @@
-"""How objects share the dimensions of their shapes: dealt in turn, so that one has them all and two have half each."""
+"""How objects share a code: a dimension each, one to say "stop", and the others are their shapes."""
 
 import torch
 import torch.nn.functional as F
@@ -6,36 +6,52 @@ from torch import Tensor, nn
 
 
 class ShapeDims(nn.Module):
-    """Of n objects the i-th has the dimensions i, i + n, i + 2n, ... of the D there are.
+    """Which of a code's d dimensions are whose, by the number n of objects, 1 to S.
+
+    The first n are one object's each, the next says "stop", but for n = S, and the others are dealt in turn for the
+    shapes: of n objects the i-th has every n-th from the i-th on, so that one object has them all and two have half
+    each.
 
     Args:
-        num_slots: S, the most objects. shape_dim: D.
+        latent_dim: d, above S. num_slots: S.
     """
 
-    def __init__(self, num_slots: int, shape_dim: int):
+    def __init__(self, latent_dim: int, num_slots: int):
         super().__init__()
-        self.num_slots, self.shape_dim = num_slots, shape_dim
+        self.num_slots = num_slots
+        # A single object has the most.
+        self.most = latent_dim - min(2, num_slots)
         count = torch.arange(num_slots + 1).clamp(min=1)[:, None]
-        slot, turn = torch.arange(num_slots)[:, None], torch.arange(shape_dim)
-        owned = slot + turn * count[:, :, None]  # (S + 1, S, D): by number of objects, object and turn
-        nothing = (owned >= shape_dim) | (slot >= count[:, :, None])
-        self.register_buffer("owned", owned.masked_fill(nothing, shape_dim), persistent=False)
-        # (S + 1, D): by number of objects and dimension, where the owner's is among all slots' own.
-        self.register_buffer("source", turn % count * shape_dim + turn // count, persistent=False)
+        first = (count + 1).clamp(max=num_slots)
+        slot, turn, dim = torch.arange(num_slots)[:, None], torch.arange(self.most), torch.arange(latent_dim)
+        owned = first[:, :, None] + slot + turn * count[:, :, None]  # (S + 1, S, D): by number, slot and turn
+        nothing = (owned >= latent_dim) | (slot >= count[:, :, None])
+        owner, when = (dim - first) % count, torch.div(dim - first, count, rounding_mode="floor")
+        tables = {
+            "owned": owned.masked_fill(nothing, latent_dim),
+            # By number and dimension, (S + 1, d): whether it is a shape's, and where among all slots' own it comes from.
+            "of_shapes": dim >= first,
+            "source": (owner * self.most + when).masked_fill(dim < first, 0),
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
 
     def features(self, count: Tensor) -> Tensor:
-        """Numbers of objects (B,) → which dimensions each slot has, which slot it is, how many objects there are:
+        """Numbers of objects (B,) → how many dimensions each slot has, which slot it is, how many objects there are:
         indicators (B, S, D + 2S).
         """
-        owned = self.owned[count] < self.shape_dim
+        owned = self.owned[count] < self.of_shapes.shape[1]
         slots = torch.eye(self.num_slots, device=count.device)
         counts = slots[count - 1][:, None].expand(-1, self.num_slots, -1)
         return torch.cat([owned, slots.expand_as(counts), counts], dim=2)
 
-    def gather(self, per_slot: Tensor, count: Tensor) -> Tensor:
-        """Every slot's own (B, S, D) → the code's (B, D)."""
-        return per_slot.flatten(1).gather(1, self.source[count])
+    def join(self, where: Tensor, shapes: Tensor, count: Tensor) -> Tensor:
+        """What slots say of themselves (B, S) and of their shapes, each from its first dimension on (B, S, D) → the
+        code (B, d) of so many objects (B,).
+        """
+        shapes = shapes.flatten(1).gather(1, self.source[count])
+        return torch.where(self.of_shapes[count], shapes, F.pad(where, (0, shapes.shape[1] - self.num_slots)))
 
-    def scatter(self, code: Tensor, count: Tensor) -> Tensor:
-        """The code's (B, D) → every slot's own (B, S, D), 0 where it has none."""
+    def shapes(self, code: Tensor, count: Tensor) -> Tensor:
+        """The code (B, d) of so many objects (B,) → every slot's own (B, S, D), 0 where it has none."""
         return F.pad(code, (0, 1)).gather(1, self.owned[count].flatten(1)).view(len(code), self.num_slots, -1)

