@@ -71,12 +71,12 @@ def train_and_judge(cfg: DictConfig, directory: RunDirectory) -> dict:
     logger.info("corpus %s", corpus.describe())
     warn_of_unfinished_schedule(experiment)
     learner = make_learner(experiment, corpus, config)
-    warn_of_misfit(learner.model, corpus)
     state = resumption(directory, config)
     if state:
         resume(learner, state, directory)
     else:
         learner.model.look_at(torch.from_numpy(corpus.train).to(experiment.trainer.device))
+    warn_of_misfit(learner.model, corpus)
     record = RunRecord(directory.path, experiment.wandb)
     name_fields = {"latent_dim": learner.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
     record.rewind(learner.step)

@@ -9,6 +9,7 @@ their places and turned back, the smaller before the larger. Where and what apar
 AIR's idea (Eslami et al. 2016), one network for every slot that of slot attention (Locatello et al. 2020).
 """
 
+import logging
 import math
 
 import torch
@@ -24,6 +25,8 @@ from arc_vae.models.placing import nearest_free
 from arc_vae.models.shape_dims import ShapeDims
 from arc_vae.models.stations import OBJECT_COLORS, Objects, Stations, form_number, gray_read, stations_of
 from arc_vae.models.symmetries import Symmetries
+
+logger = logging.getLogger(__name__)
 
 OCTAVES = 5
 # Of a corpus's grids, how many may hold more objects than there are slots before that is worth a word.
@@ -65,32 +68,51 @@ def fourier_features(z: Tensor, octaves: int = OCTAVES) -> Tensor:
     return torch.cat([z, *(wave(angle) for angle in angles for wave in (torch.sin, torch.cos))], dim=-1)
 
 
-def checked_arguments(latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int) -> dict[str, int]:
-    """The arguments by name; sizes that leave no dimension for shapes are refused."""
-    require(num_slots >= 1, "num_slots", num_slots, "at least 1")
-    require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
-    require(num_blocks >= 0, "num_blocks", num_blocks, "0 or more")
-    wanted = f"above num_slots={num_slots}: a dimension is each slot's place and colour, the others are the shapes"
-    require(latent_dim > num_slots, "latent_dim", latent_dim, wanted)
-    return {"latent_dim": latent_dim, "num_slots": num_slots, "hidden_dim": hidden_dim, "num_blocks": num_blocks}
-
-
-class ObjectSlotEncoder(nn.Module):
-    """Grids → μ and σ of each slot's place, size, symmetry and colour (S), then of the shapes (d - S).
+class Slots(nn.Module):
+    """What encoder and decoder know without learning it by gradients: how the code is laid out.
 
     Args:
-        latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
+        latent_dim: d. num_slots: S; None until `use_slots`, which then may be asked for any, up to d - 1.
+        hidden_dim: width of the dense layers. num_blocks: residual blocks.
     """
 
-    def __init__(self, latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int):
+    def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
         super().__init__()
-        self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
-        self.num_slots = num_slots
-        self.stations = Stations(num_slots)
+        require(num_slots is None or num_slots >= 1, "num_slots", num_slots, "at least 1, or null")
+        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
+        require(num_blocks >= 0, "num_blocks", num_blocks, "0 or more")
+        needed = num_slots or 1
+        wanted = f"above num_slots={needed}: a dimension is each slot's place and colour, the others are the shapes"
+        require(latent_dim > needed, "latent_dim", latent_dim, wanted)
+        self.arguments = {
+            "latent_dim": latent_dim,
+            "num_slots": num_slots,
+            "hidden_dim": hidden_dim,
+            "num_blocks": num_blocks,
+        }
         self.symmetries = Symmetries()
-        self.shape_dims = ShapeDims(latent_dim, num_slots)
+        self.use_slots(num_slots or latent_dim - 1)
+        self.register_load_state_dict_pre_hook(_use_saved_slots)
+
+    def use_slots(self, num_slots: int) -> None:
+        """Lay the code out for so many; the weights suit any number."""
+        device = next((parameter.device for parameter in self.parameters()), None)
+        self.num_slots = num_slots
+        self.stations = Stations(num_slots).to(device)
+        self.shape_dims = ShapeDims(self.arguments["latent_dim"], num_slots).to(device)
+
+
+def _use_saved_slots(slots: Slots, state: dict[str, Tensor], prefix: str, *_) -> None:
+    slots.use_slots(state[f"{prefix}stations.forms.counts"].shape[1])
+
+
+class ObjectSlotEncoder(Slots):
+    """Grids → μ and σ of each object's place, size, symmetry and colour, then of the shapes."""
+
+    def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
+        super().__init__(latent_dim, num_slots, hidden_dim, num_blocks)
         shape_dim = self.shape_dims.most
-        self.read = nn.Linear(CELLS + shape_dim + 2 * num_slots, hidden_dim)
+        self.read = nn.Linear(CELLS + 3 * shape_dim, hidden_dim)
         self.read.weight.data *= 8  # some ten of its inputs are ones
         self.blocks = residual_stack(hidden_dim, num_blocks)
         self.mu_head = nn.Linear(hidden_dim, shape_dim)
@@ -131,22 +153,14 @@ class ObjectSlotEncoder(nn.Module):
         return objects, symmetry.view(len(grids), self.num_slots), count
 
 
-class ObjectSlotDecoder(nn.Module):
+class ObjectSlotDecoder(Slots):
     """z → for each slot a painted shape, moved to its place and turned; then logits of all, the smaller before the
     larger.
-
-    Args:
-        latent_dim: d. num_slots: S. hidden_dim: width of the dense layers. num_blocks: residual blocks.
     """
 
-    def __init__(self, latent_dim: int, num_slots: int, hidden_dim: int, num_blocks: int):
-        super().__init__()
-        self.arguments = checked_arguments(latent_dim, num_slots, hidden_dim, num_blocks)
-        self.num_slots = num_slots
-        self.stations = Stations(num_slots)
-        self.symmetries = Symmetries()
-        self.shape_dims = ShapeDims(latent_dim, num_slots)
-        self.hidden = nn.Linear(self.shape_dims.most * (2 + 2 * OCTAVES) + 2 * num_slots + 2 * SIZE, hidden_dim)
+    def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
+        super().__init__(latent_dim, num_slots, hidden_dim, num_blocks)
+        self.hidden = nn.Linear(self.shape_dims.most * (1 + 2 * OCTAVES + 3) + 2 * SIZE, hidden_dim)
         self.blocks = residual_stack(hidden_dim, num_blocks)
         self.paint = nn.Linear(hidden_dim, CELLS)
         nn.init.constant_(self.paint.bias, -3.0)  # most cells are empty
@@ -244,29 +258,39 @@ class ObjectSlotVAE(GaussianVAE):
     Args:
         latent_dim: d, above num_slots.
         num_slots: S, the most objects that a grid's code tells apart; of more, several share a slot and its colour.
+            None: as many as 99 % of the grids that the model looks at hold, if d allows it.
         hidden_dim: width of the dense layers. num_blocks: residual blocks in encoder and decoder.
 
     Raises:
         InvalidValue: sizes that leave no dimension for the objects' shapes.
     """
 
-    def __init__(self, latent_dim: int = 10, num_slots: int = 4, hidden_dim: int = 256, num_blocks: int = 3):
+    def __init__(self, latent_dim: int = 10, num_slots: int | None = None, hidden_dim: int = 256, num_blocks: int = 3):
         super().__init__(
             latent_dim,
             ObjectSlotEncoder(latent_dim, num_slots, hidden_dim, num_blocks),
             ObjectSlotDecoder(latent_dim, num_slots, hidden_dim, num_blocks),
         )
+        self.num_slots = num_slots
 
     @torch.no_grad()
     def look_at(self, grids: Tensor) -> None:
-        """Count how many objects the grids hold and of which forms: the prior has as many of each."""
+        """Lay the code out for as many objects as the grids hold, and count how many and of which forms: the prior has
+        as many of each.
+        """
+        parts = grids[:: math.ceil(len(grids) / COUNTED)].split(COUNTED_AT_ONCE)
+        if self.num_slots is None:
+            enough = slots_enough(torch.cat([count_objects(part) for part in parts]))
+            for half in (self.encoder, self.decoder):
+                half.use_slots(min(enough, self.latent_dim - 1))
+            logger.info("99 %% of the train grids hold at most %d objects: model.num_slots=%d", enough, half.num_slots)
         counts, forms = [], []
-        for some in grids[:: math.ceil(len(grids) / COUNTED)].split(COUNTED_AT_ONCE):
-            objects, symmetry, count = self.encoder.objects(some)
+        for part in parts:
+            objects, symmetry, count = self.encoder.objects(part)
             counts.append(count)
             forms.append(form_number(objects.extent.view(*symmetry.shape, 2), symmetry))
-        for part in (self.encoder, self.decoder):
-            part.stations.forms.add(torch.cat(counts), torch.cat(forms))
+        for half in (self.encoder, self.decoder):
+            half.stations.forms.add(torch.cat(counts), torch.cat(forms))
 
     def misfit(self, grids: Tensor) -> str | None:
         """That more than one grid in a hundred holds more objects than there are slots."""
@@ -274,7 +298,7 @@ class ObjectSlotVAE(GaussianVAE):
         crowded = (count > num_slots).float().mean().item()
         if crowded <= CROWDED_SHARE:
             return None
-        enough = math.ceil(count.float().quantile(1 - CROWDED_SHARE).item())
+        enough = slots_enough(count)
         advice = (
             f"set model.num_slots={enough}" if enough < self.latent_dim else "model=beta_vae suits crowded grids better"
         )
@@ -282,3 +306,8 @@ class ObjectSlotVAE(GaussianVAE):
             f"{crowded:.0%} of the grids hold more objects than model.num_slots={num_slots}, up to {count.max()}; "
             f"objects that share a slot lose their colours and shapes: {advice}"
         )
+
+
+def slots_enough(count: Tensor) -> int:
+    """How many slots suffice for grids of so many objects (N,), but for one in a hundred."""
+    return max(1, math.ceil(count.float().quantile(1 - CROWDED_SHARE).item()))

@@ -19,8 +19,7 @@ class ShapeDims(nn.Module):
     def __init__(self, latent_dim: int, num_slots: int):
         super().__init__()
         self.num_slots = num_slots
-        # A single object has the most.
-        self.most = latent_dim - min(2, num_slots)
+        self.most = latent_dim - 1  # dimensions that an object's shape has, at most: D
         count = torch.arange(num_slots + 1).clamp(min=1)[:, None]
         first = (count + 1).clamp(max=num_slots)
         slot, turn, dim = torch.arange(num_slots)[:, None], torch.arange(self.most), torch.arange(latent_dim)
@@ -29,7 +28,7 @@ class ShapeDims(nn.Module):
         owner, when = (dim - first) % count, torch.div(dim - first, count, rounding_mode="floor")
         tables = {
             "owned": owned.masked_fill(nothing, latent_dim),
-            # By number and dimension, (S + 1, d): whether it is a shape's, and where among all slots' own it comes from.
+            # By number and dimension, (S + 1, d): whether it is a shape's, and where in all slots' own it comes from.
             "of_shapes": dim >= first,
             "source": (owner * self.most + when).masked_fill(dim < first, 0),
         }
@@ -38,12 +37,13 @@ class ShapeDims(nn.Module):
 
     def features(self, count: Tensor) -> Tensor:
         """Numbers of objects (B,) → how many dimensions each slot has, which slot it is, how many objects there are:
-        indicators (B, S, D + 2S).
+        indicators (B, S, 3D), as wide for any S.
         """
-        owned = self.owned[count] < self.of_shapes.shape[1]
-        slots = torch.eye(self.num_slots, device=count.device)
-        counts = slots[count - 1][:, None].expand(-1, self.num_slots, -1)
-        return torch.cat([owned, slots.expand_as(counts), counts], dim=2)
+        number = torch.arange(self.most, device=count.device)
+        slot = torch.arange(self.num_slots, device=count.device)[:, None] == number
+        counts = (count[:, None] == number + 1)[:, None].expand(-1, self.num_slots, -1)
+        owned = self.owned[count] <= self.most
+        return torch.cat([owned, slot.expand_as(counts), counts], dim=2).float()
 
     def join(self, where: Tensor, shapes: Tensor, count: Tensor) -> Tensor:
         """What slots say of themselves (B, S) and of their shapes, each from its first dimension on (B, S, D) → the

@@ -13,7 +13,7 @@ from arc_vae.objective.loss import kl_divergence
 @pytest.fixture
 def model() -> ObjectSlotVAE:
     torch.manual_seed(0)
-    return ObjectSlotVAE(hidden_dim=32, num_blocks=1).eval()
+    return ObjectSlotVAE(num_slots=4, hidden_dim=32, num_blocks=1).eval()
 
 
 @pytest.fixture
@@ -45,7 +45,10 @@ def test_shapes_and_gradients(model, grids):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("arguments", [{"latent_dim": 4}, {"num_slots": 0}, {"hidden_dim": 0}, {"num_blocks": -1}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"latent_dim": 4, "num_slots": 4}, {"latent_dim": 1}, {"num_slots": 0}, {"hidden_dim": 0}, {"num_blocks": -1}],
+)
 def test_sizes_that_do_not_fit_are_refused(arguments):
     with pytest.raises(InvalidValue, match=next(iter(arguments))):
         ObjectSlotVAE(**arguments)
@@ -97,6 +100,23 @@ def test_grids_of_more_objects_than_slots_are_told_of(model, grids):
     assert "32% of the grids" in words and "up to 12" in words and "beta_vae" in words
     crowded[:, 6:] = 0
     assert "set model.num_slots=4" in ObjectSlotVAE(num_slots=3, hidden_dim=32, num_blocks=1).misfit(crowded)
+
+
+def test_without_a_number_the_code_is_laid_out_for_the_grids_looked_at_and_saved_so(grids, caplog):
+    caplog.set_level("INFO")
+    crowded = torch.zeros(200, 16, 16, dtype=torch.uint8)
+    crowded[:, ::3, 3] = 4  # six single cells
+    model = ObjectSlotVAE(hidden_dim=32, num_blocks=1).eval()
+    assert model(grids).logits.isfinite().all()  # before any
+    for some, slots in ((grids, 4), (torch.cat([grids, crowded]), 6), (torch.zeros_like(crowded), 1)):
+        model.look_at(some)
+        assert model.encoder.num_slots == model.decoder.num_slots == slots and model.misfit(some) is None
+        assert f"model.num_slots={slots}" in caplog.messages[-1]
+        other = ObjectSlotVAE(hidden_dim=32, num_blocks=1).eval()
+        other.load_state_dict(model.state_dict())
+        for expected, restored in zip(model.encode(some), other.encode(some), strict=True):
+            assert torch.equal(expected, restored)
+        assert torch.equal(model.decode(model.encode(some).mu), other.decode(other.encode(some).mu))
 
 
 def test_a_blank_grid_has_a_code(model):

@@ -19,6 +19,6 @@ def test_every_dimension_has_one_owner(latent_dim, num_slots):
 
 def test_dimensions_are_dealt_in_turn_to_the_objects_there_are():
     own = ShapeDims(10, 4).shapes(torch.arange(10.0).expand(3, -1), torch.tensor([1, 2, 4]))
-    assert own[0, 0].tolist() == [2, 3, 4, 5, 6, 7, 8, 9] and (own[0, 1:] == 0).all()
+    assert own[0, 0].tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 0] and (own[0, 1:] == 0).all()
     assert own[1, :2, :4].tolist() == [[3, 5, 7, 9], [4, 6, 8, 0]] and (own[1, 2:] == 0).all()
     assert own[2, :, :2].tolist() == [[4, 8], [5, 9], [6, 0], [7, 0]]
