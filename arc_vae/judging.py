@@ -40,7 +40,7 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
     device = experiment.trainer.device
     # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
     model = experiment.model.to(device, memory_format=torch.channels_last)
-    model.load_state_dict(best["model_state_dict"])
+    files.put_weights(model, best["model_state_dict"], best_file)
     evaluation = evaluate(model.eval(), corpus, experiment.criteria, device)
     beta = experiment.beta_schedule.final_beta
     metrics = {

@@ -103,7 +103,10 @@ class Slots(nn.Module):
 
 
 def _use_saved_slots(slots: Slots, state: dict[str, Tensor], prefix: str, *_) -> None:
-    slots.use_slots(state[f"{prefix}stations.forms.counts"].shape[1])
+    """Before weights are loaded; what is not there, or impossible, is left for the loading to refuse."""
+    counts = state.get(f"{prefix}stations.forms.counts", slots.stations.forms.counts)
+    if counts.dim() == 3 and 1 <= counts.shape[1] <= slots.shape_dims.most:
+        slots.use_slots(counts.shape[1])
 
 
 class ObjectSlotEncoder(Slots):

@@ -57,11 +57,19 @@ def load_part(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     what = "an encoder.pth or decoder.pth of arc_vae"
     state = load(Path(path), {"class", "arguments", "state_dict"}, what)
     part = trusted_class(state["class"], str(path))(**state["arguments"])
-    try:
-        part.load_state_dict(state["state_dict"])
-    except RuntimeError as error:
-        raise UserError(f"{path} does not hold the weights its arguments describe; save it anew") from error
+    put_weights(part, state["state_dict"], Path(path))
     return part.to(device).eval()
+
+
+def put_weights(model: nn.Module, weights: dict, path: Path) -> None:
+    """Load the weights that a checkpoint holds, or say that they are another model's."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} does not hold the weights of the {type(model).__name__} that its configuration describes: another "
+            "version of arc_vae wrote it, or it was changed; use the commit that metrics.json names, or train anew"
+        ) from error
 
 
 def trusted_class(name: str, where: str) -> type[nn.Module]:

@@ -41,7 +41,19 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     part = Decoder(latent_dim=4, channels=(8, 10), hidden_dim=8)
     state = {"class": "arc_vae.models.decoder.Decoder", "arguments": {**part.arguments, "hidden_dim": 9}}
     torch.save({**state, "state_dict": part.state_dict()}, tmp_path / "decoder.pth")
-    with pytest.raises(UserError, match="decoder.pth does not hold the weights its arguments describe"):
+    with pytest.raises(UserError, match="decoder.pth does not hold the weights of the Decoder"):
+        files.load_part(tmp_path / "decoder.pth")
+
+
+@pytest.mark.parametrize("counts", [None, torch.zeros(3), torch.zeros(1, 99, 2), torch.zeros(1, 0, 2)])
+def test_object_slots_that_say_nothing_sensible_of_their_number_are_refused(counts, tmp_path):
+    files.save_part(MODELS[-1].decoder, tmp_path / "decoder.pth")
+    state = torch.load(tmp_path / "decoder.pth", weights_only=True)
+    state["state_dict"].pop("stations.forms.counts")
+    if counts is not None:
+        state["state_dict"]["stations.forms.counts"] = counts
+    torch.save(state, tmp_path / "decoder.pth")
+    with pytest.raises(UserError, match="decoder.pth does not hold the weights of the ObjectSlotDecoder"):
         files.load_part(tmp_path / "decoder.pth")
 
 
