@@ -75,10 +75,13 @@ def judge(directory: RunDirectory, experiment: Experiment, corpus: Corpus, recor
 def draw_closing_pictures(directory: RunDirectory, corpus: Corpus, evaluation: Evaluation) -> list[Path]:
     """PCA and t-SNE of the test embeddings, and interpolations between test grids."""
     draw_latent_space(evaluation.mu, evaluation.num_objects, dominant_color(corpus.test), directory.path)
-    interpolations = directory.images / "interpolations.png"
     directory.images.mkdir(exist_ok=True)
-    draw_interpolations(evaluation.paths[:NUM_PATHS], interpolations)
-    return [directory.path / "latent_space_pca.png", directory.path / "latent_space_tsne.png", interpolations]
+    pictures = [directory.path / "latent_space_pca.png", directory.path / "latent_space_tsne.png"]
+    for kind, paths in evaluation.paths.items():
+        name = "interpolations.png" if kind == "straight" else f"interpolations_{kind}.png"
+        draw_interpolations(paths[:NUM_PATHS], directory.images / name, kind)
+        pictures.append(directory.images / name)
+    return pictures
 
 
 def closing_words(metrics: dict, directory: RunDirectory) -> str:

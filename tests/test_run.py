@@ -74,6 +74,9 @@ def test_a_run_of_object_slots_is_whole_and_tells_of_crowded_grids(tiny_workplac
     (directory,) = tiny_workplace.glob("outputs/*/*_slots_*")
     metrics = json.loads((directory / "metrics.json").read_text())
     assert set(metrics) >= set(CONTRACT_METRICS.split()) and len(metrics["kl_per_dim"]) == 10
+    assert 0 <= metrics["other_paths"]["objects"]["validity"] <= 1 and "other paths       objects: " in output
+    assert (directory / "images" / "interpolations_objects.png").is_file()
+    assert "the objects moving" in (directory / "report.html").read_text()
     grids = generate_samples(load_part(directory / "checkpoints" / "decoder.pth"), 5, torch.device("cpu"))
     assert grids.shape == (5, 16, 16) and grids.max() < 10
 

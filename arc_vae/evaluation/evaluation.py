@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.evaluation.interpolation import interpolation_smoothness, interpolation_validity, straight_paths
+from arc_vae.evaluation.interpolation import STEPS, interpolation_smoothness, interpolation_validity, straight_paths
 from arc_vae.evaluation.prior_gap import prior_c2st, prior_gap_per_dim
 from arc_vae.evaluation.reconstruction import decode_grids, elbo_terms, reconstruct, reencode
 from arc_vae.evaluation.statistics import statistic, structural_statistics
@@ -26,13 +26,13 @@ class Evaluation:
     """The measured values, and what pictures are drawn from.
 
     mu: posterior means of the test grids (N, d); num_objects: 8-connected objects in each of them, int64 (N,);
-    paths: (P, 11, 16, 16) uint8.
+    paths: decoded latent paths by name, uint8 (P, 11, 16, 16), the straight ones and those the model itself offers.
     """
 
     metrics: dict
     mu: np.ndarray
     num_objects: np.ndarray
-    paths: np.ndarray
+    paths: dict[str, np.ndarray]
 
 
 def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.device) -> Evaluation:
@@ -61,14 +61,23 @@ def evaluate(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.d
     return Evaluation({**metrics, **criteria.judge(metrics)}, result.mu.cpu().numpy(), num_objects, paths)
 
 
-def _validity(corpus: Corpus, test: np.ndarray, samples: np.ndarray, reencoded: np.ndarray, paths: np.ndarray) -> dict:
-    """What the yardstick and the two-sample test say of samples (M, 16, 16) and paths (P, 11, 16, 16), uint8.
+def _validity(
+    corpus: Corpus, test: np.ndarray, samples: np.ndarray, reencoded: np.ndarray, paths: dict[str, np.ndarray]
+) -> dict:
+    """What the yardstick and the two-sample test say of samples (M, 16, 16) and paths by name (P, 11, 16, 16), uint8.
 
     `reencoded` are the samples encoded and decoded again. `test` holds the structural statistics (N, F) of the test
     split, which the caller needs too.
     """
     yardstick = ValidityYardstick(corpus.train, corpus.val)
     drawn, val = structural_statistics(samples), structural_statistics(corpus.val[:NUM_SAMPLES])
+
+    def judge(grids: np.ndarray) -> dict[str, float]:
+        validity = interpolation_validity(grids, lambda between: yardstick.valid(structural_statistics(between)))
+        return {"validity": validity, "smoothness": interpolation_smoothness(grids)}
+
+    along = {name: judge(grids) for name, grids in paths.items()}
+    straight = along.pop("straight")
     return {
         "sample_validity": float(yardstick.valid(drawn).mean()),
         "reencoded_validity": float(yardstick.valid(structural_statistics(reencoded)).mean()),
@@ -78,17 +87,17 @@ def _validity(corpus: Corpus, test: np.ndarray, samples: np.ndarray, reencoded: 
         "real_c2st": classifier_two_sample_accuracy(val, test[:NUM_SAMPLES], seed=SEED),
         "sample_foreground_ratio": foreground_ratio(samples, corpus.test),
         "sample_color_distance": color_distance(samples, corpus.test),
-        "interpolation_validity": interpolation_validity(
-            paths, lambda grids: yardstick.valid(structural_statistics(grids))
-        ),
-        "interpolation_smoothness": interpolation_smoothness(paths),
+        "interpolation_validity": straight["validity"],
+        "interpolation_smoothness": straight["smoothness"],
+        "other_paths": along,
     }
 
 
-def _decode_paths(model: BetaVAE, mu: torch.Tensor, generator: torch.Generator) -> np.ndarray:
-    """Straight paths between the posterior means of random disjoint pairs of test grids, decoded."""
+def _decode_paths(model: BetaVAE, mu: torch.Tensor, generator: torch.Generator) -> dict[str, np.ndarray]:
+    """Paths between the posterior means of random disjoint pairs of test grids, decoded, by name."""
     count = min(NUM_PATHS, len(mu) // 2)
     chosen = torch.randperm(len(mu), generator=generator)[: 2 * count].to(mu.device)
-    codes = straight_paths(mu[chosen[:count]], mu[chosen[count:]])  # (P, 11, d)
-    grids = decode_grids(model.decoder, codes.reshape(-1, mu.shape[1]))
-    return grids.view(count, -1, *grids.shape[1:]).cpu().numpy()
+    start, end = mu[chosen[:count]], mu[chosen[count:]]
+    paths = {"straight": straight_paths(start, end, STEPS), **model.other_paths(start, end, STEPS)}  # (P, 11, d) each
+    decoded = {name: decode_grids(model.decoder, codes.flatten(0, 1)) for name, codes in paths.items()}
+    return {name: grids.view(count, -1, *grids.shape[1:]).cpu().numpy() for name, grids in decoded.items()}

@@ -98,5 +98,9 @@ def verdict_table(metrics: dict) -> str:
         f"validity          {metrics['reencoded_validity']:.3f} of prior samples once encoded and decoded again, "
         f"{metrics['real_validity']:.3f} of real grids",
         f"interpolation     {metrics['interpolation_smoothness']:.2f} of the change in the largest of ten steps",
+        *(
+            f"other paths       {name}: {path['validity']:.3f} valid, {path['smoothness']:.2f} in the largest step"
+            for name, path in metrics["other_paths"].items()
+        ),
     ]
     return "\n".join(lines)

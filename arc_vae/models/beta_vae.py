@@ -51,6 +51,10 @@ class GaussianVAE(nn.Module):
         (N, 16, 16); nothing by itself.
         """
 
+    def other_paths(self, start: Tensor, end: Tensor, steps: int) -> dict[str, Tensor]:
+        """Ways between codes (P, d) that suit this model better than straight ones, by name, (P, steps + 1, d) each."""
+        return {}
+
     def misfit(self, grids: Tensor) -> str | None:
         """In a sentence, why this model does not suit such grids, integers (N, 16, 16); None if it does."""
         return None

@@ -20,6 +20,7 @@ from arc_vae.errors import require
 from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
 from arc_vae.models.beta_vae import GaussianVAE
 from arc_vae.models.encoder import MIN_SIGMA, Posterior
+from arc_vae.models.object_paths import object_paths
 from arc_vae.models.objects import Aligned, align, count_objects, deal
 from arc_vae.models.placing import nearest_free
 from arc_vae.models.shape_dims import ShapeDims
@@ -224,10 +225,9 @@ class ObjectSlotDecoder(Slots):
         To the nearest free place within the grid; objects for which there is none stay. The prior draws places
         independently of each other, and would put one object on another where a corpus does not.
         """
-        count, extent, symmetry, rank, _ = objects
-        station = torch.minimum(rank.round().clamp(min=0).long(), stations_of(extent) - 1)
-        _, wanted = gray_read(station, extent)
-        shapes = (canvas > 0.5).float().view(*rank.shape, SIZE, SIZE)
+        count, extent, symmetry = objects.count, objects.extent, objects.symmetry
+        _, wanted = objects.nearest_station()
+        shapes = (canvas > 0.5).float().view(*symmetry.shape, SIZE, SIZE)
         taken = torch.zeros_like(shapes[:, 0])
         corners = []
         for slot in range(self.num_slots):
@@ -294,6 +294,10 @@ class ObjectSlotVAE(GaussianVAE):
             forms.append(form_number(objects.extent.view(*symmetry.shape, 2), symmetry))
         for half in (self.encoder, self.decoder):
             half.stations.forms.add(torch.cat(counts), torch.cat(forms))
+
+    def other_paths(self, start: Tensor, end: Tensor, steps: int) -> dict[str, Tensor]:
+        """ "objects": the objects move, see `object_paths`."""
+        return {"objects": object_paths(self.decoder.stations, self.decoder.symmetries, start, end, steps)}
 
     def misfit(self, grids: Tensor) -> str | None:
         """That more than one grid in a hundred holds more objects than there are slots."""

@@ -31,6 +31,11 @@ class Objects(NamedTuple):
     rank: Tensor
     past_stop: Tensor
 
+    def nearest_station(self) -> tuple[Tensor, Tensor]:
+        """Colours less one (B, S) and corners (B, S, 2) as the objects stand upright."""
+        station = torch.minimum(self.rank.round().clamp(min=0).long(), stations_of(self.extent) - 1)
+        return gray_read(station, self.extent)
+
 
 def stations_of(extent: Tensor) -> Tensor:
     """How many stations objects have whose boxes are so many rows and columns (..., 2)."""

@@ -34,6 +34,21 @@ class Symmetries(nn.Module):
         """Images (N, 16, 16) under a symmetry each (N,) → the grids."""
         return grids.flatten(1).gather(1, self.back[symmetry]).view_as(grids)
 
+    def turned_box(self, corner: Tensor, extent: Tensor, symmetry: Tensor) -> tuple[Tensor, Tensor]:
+        """Corners and extents (..., 2) of boxes in grids → those in the grids' images under a symmetry each (...)."""
+        return self._box(self.back, corner, extent, symmetry)
+
+    def box_turned_back(self, corner: Tensor, extent: Tensor, symmetry: Tensor) -> tuple[Tensor, Tensor]:
+        """Corners and extents (..., 2) of boxes in images under a symmetry each (...) → those in the grids."""
+        return self._box(self.turned, corner, extent, symmetry)
+
+    @staticmethod
+    def _box(goes_to: Tensor, corner: Tensor, extent: Tensor, symmetry: Tensor) -> tuple[Tensor, Tensor]:
+        ends = torch.stack([corner, corner + extent - 1])
+        cell = goes_to[symmetry, ends[..., 0] * SIZE + ends[..., 1]]
+        first, last = torch.stack([cell // SIZE, cell % SIZE], dim=-1).aminmax(dim=0)
+        return first, last + 1 - first
+
     @torch.no_grad()
     def upright(self, grids: Tensor) -> Tensor:
         """Integer grids (N, 16, 16) → the symmetry (N,) whose image of each grid's objects is the upright one.

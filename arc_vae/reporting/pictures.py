@@ -40,11 +40,11 @@ def draw_samples(grids: np.ndarray, path: Path) -> None:
     save_figure(sheet.figure(), path)
 
 
-def draw_interpolations(paths: np.ndarray, path: Path) -> None:
-    """Write latent paths, uint8 (P, points, 16, 16), one a row from its start to its end."""
+def draw_interpolations(paths: np.ndarray, path: Path, kind: str = "straight") -> None:
+    """Write latent paths of some kind, uint8 (P, points, 16, 16), one a row from its start to its end."""
     count, points = paths.shape[:2]
     sheet = Sheet(points, row_height=TILE + GAP, rows=count, subheader=18)
-    sheet.title("Straight paths between the latent codes of two test grids")
+    sheet.title(f"Paths between the latent codes of two test grids: {kind}")
     for column in range(points):
         sheet.text(sheet.x(column) + TILE / 2, sheet.y(0) - 7, f"{column / max(points - 1, 1):.1f}", MUTED)
         for row in range(count):

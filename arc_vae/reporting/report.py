@@ -48,7 +48,8 @@ FIGURES = (
 PICTURES = (
     ("images/reconstructions_epoch_*.png", "Reconstructions"),
     ("images/samples_epoch_*.png", "Samples from the prior"),
-    ("images/interpolations*.png", "Interpolations"),
+    ("images/interpolations.png", "Interpolations"),
+    ("images/interpolations_objects.png", "Interpolations, the objects moving"),
     ("latent_space_pca.png", "Latent space, PCA"),
     ("latent_space_tsne.png", "Latent space, t-SNE"),
 )

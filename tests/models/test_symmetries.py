@@ -32,3 +32,15 @@ def test_of_alike_images_the_first_counts_and_nothing_is_upright_as_it_is():
     square = torch.zeros(2, 16, 16, dtype=torch.uint8)
     square[0, 3:6, 9:12] = 2
     assert Symmetries().upright(square).tolist() == [0, 0]
+
+
+def test_a_box_goes_where_its_cells_go():
+    symmetries, corner, extent = Symmetries(), torch.tensor([[2, 5]]), torch.tensor([[3, 7]])
+    grid = torch.zeros(1, 16, 16)
+    grid[0, 2:5, 5:12] = 1
+    for symmetry in torch.arange(8)[:, None]:
+        image = align(symmetries.turn(grid, symmetry).to(torch.uint8))
+        turned = symmetries.turned_box(corner, extent, symmetry)
+        assert torch.equal(turned[0], image.corner) and torch.equal(turned[1], image.extent)
+        back = symmetries.box_turned_back(*turned, symmetry)
+        assert torch.equal(back[0], corner) and torch.equal(back[1], extent)
