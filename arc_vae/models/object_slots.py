@@ -1,8 +1,8 @@
 """A VAE whose code is one of objects: where each stands, how large, of which colour and how turned, then their shapes.
 
-Of the d dimensions the first S, one for each slot, say whether a slot holds an object, how many rows and columns it
-takes up, how it is turned or mirrored, of which colour it is and where its corner stands. The others hold the shapes:
-they are dealt in turn to the objects there are, so that one object has them all and two have half each. An encoder
+In the code of n objects the first n dimensions say how many rows and columns each takes up, how it is turned or
+mirrored, of which colour it is and where its corner stands; the next says that there are no more. All others hold the
+shapes: they are dealt in turn to the objects, so that one object has them all and two have half each. An encoder
 without parameters finds the grid's connected components, largest first, and turns each upright, so that eight shapes
 are one; one network encodes the shape of every object, another paints it within its box; painted shapes are moved to
 their places and turned back, the smaller before the larger. Where and what apart, and one object after the other, is
@@ -16,98 +16,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arc_vae.errors import require
 from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE
 from arc_vae.models.beta_vae import GaussianVAE
+from arc_vae.models.dense import OCTAVES, fourier_features, residual_stack
 from arc_vae.models.encoder import MIN_SIGMA, Posterior
 from arc_vae.models.object_paths import object_paths
 from arc_vae.models.objects import Aligned, align, count_objects, deal
 from arc_vae.models.placing import nearest_free
-from arc_vae.models.shape_dims import ShapeDims
-from arc_vae.models.stations import OBJECT_COLORS, Objects, Stations, form_number, gray_read, stations_of
-from arc_vae.models.symmetries import Symmetries
+from arc_vae.models.slots import Slots
+from arc_vae.models.stations import OBJECT_COLORS, Objects, form_number, gray_read, stations_of
 
 logger = logging.getLogger(__name__)
 
-OCTAVES = 5
 # Of a corpus's grids, how many may hold more objects than there are slots before that is worth a word.
 CROWDED_SHARE = 0.01
 # Grids of the train split by which the prior's forms and numbers of objects are counted, and how many at a time.
 COUNTED, COUNTED_AT_ONCE = 50_000, 1000
 # Of a cell to hold an object, at most; of a cell to hold one of a colour, at least: keeps logits finite.
 MAX_FILLED, MIN_COLOR = 1 - 1e-5, 1e-7
-
-
-class ResidualBlock(nn.Module):
-    """x + W₂ relu(W₁ norm(x)) on (N, width), near the identity at first (He et al. 2016, pre-activation)."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.first = nn.Linear(width, width)
-        self.second = nn.Linear(width, width)
-        for layer, scale in ((self.first, 1.0), (self.second, 0.3)):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-            layer.weight.data *= scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(self.norm(x))))
-
-
-def residual_stack(width: int, num_blocks: int) -> nn.Sequential:
-    """Residual blocks, then a norm and a ReLU."""
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(num_blocks)), nn.LayerNorm(width), nn.ReLU())
-
-
-def fourier_features(z: Tensor, octaves: int = OCTAVES) -> Tensor:
-    """z (..., d) → (..., d · (1 + 2 · octaves)): z itself, then sine and cosine of π/2 · z, π · z, 2π · z, ...
-
-    Without them a network reads a code smoothly, too smoothly to tell neighbours apart (Tancik et al. 2020).
-    """
-    angles = [z * (math.pi * 2 ** (octave - 1)) for octave in range(octaves)]
-    return torch.cat([z, *(wave(angle) for angle in angles for wave in (torch.sin, torch.cos))], dim=-1)
-
-
-class Slots(nn.Module):
-    """What encoder and decoder know without learning it by gradients: how the code is laid out.
-
-    Args:
-        latent_dim: d. num_slots: S; None until `use_slots`, which then may be asked for any, up to d - 1.
-        hidden_dim: width of the dense layers. num_blocks: residual blocks.
-    """
-
-    def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
-        super().__init__()
-        require(num_slots is None or num_slots >= 1, "num_slots", num_slots, "at least 1, or null")
-        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
-        require(num_blocks >= 0, "num_blocks", num_blocks, "0 or more")
-        needed = num_slots or 1
-        wanted = f"above num_slots={needed}: a dimension is each slot's place and colour, the others are the shapes"
-        require(latent_dim > needed, "latent_dim", latent_dim, wanted)
-        self.arguments = {
-            "latent_dim": latent_dim,
-            "num_slots": num_slots,
-            "hidden_dim": hidden_dim,
-            "num_blocks": num_blocks,
-        }
-        self.symmetries = Symmetries()
-        self.use_slots(num_slots or latent_dim - 1)
-        self.register_load_state_dict_pre_hook(_use_saved_slots)
-
-    def use_slots(self, num_slots: int) -> None:
-        """Lay the code out for so many; the weights suit any number."""
-        device = next((parameter.device for parameter in self.parameters()), None)
-        self.num_slots = num_slots
-        self.stations = Stations(num_slots).to(device)
-        self.shape_dims = ShapeDims(self.arguments["latent_dim"], num_slots).to(device)
-
-
-def _use_saved_slots(slots: Slots, state: dict[str, Tensor], prefix: str, *_) -> None:
-    """Before weights are loaded; what is not there, or impossible, is left for the loading to refuse."""
-    counts = state.get(f"{prefix}stations.forms.counts", slots.stations.forms.counts)
-    if counts.dim() == 3 and 1 <= counts.shape[1] <= slots.shape_dims.most:
-        slots.use_slots(counts.shape[1])
 
 
 class ObjectSlotEncoder(Slots):
@@ -274,7 +200,6 @@ class ObjectSlotVAE(GaussianVAE):
             ObjectSlotEncoder(latent_dim, num_slots, hidden_dim, num_blocks),
             ObjectSlotDecoder(latent_dim, num_slots, hidden_dim, num_blocks),
         )
-        self.num_slots = num_slots
 
     @torch.no_grad()
     def look_at(self, grids: Tensor) -> None:
@@ -282,11 +207,12 @@ class ObjectSlotVAE(GaussianVAE):
         as many of each.
         """
         parts = grids[:: math.ceil(len(grids) / COUNTED)].split(COUNTED_AT_ONCE)
-        if self.num_slots is None:
+        if self.encoder.arguments["num_slots"] is None:
             enough = slots_enough(torch.cat([count_objects(part) for part in parts]))
+            num_slots = min(enough, self.latent_dim - 1)
+            logger.info("99 %% of the train grids hold at most %d objects: model.num_slots=%d", enough, num_slots)
             for half in (self.encoder, self.decoder):
-                half.use_slots(min(enough, self.latent_dim - 1))
-            logger.info("99 %% of the train grids hold at most %d objects: model.num_slots=%d", enough, half.num_slots)
+                half.use_slots(num_slots)
         counts, forms = [], []
         for part in parts:
             objects, symmetry, count = self.encoder.objects(part)
@@ -296,7 +222,7 @@ class ObjectSlotVAE(GaussianVAE):
             half.stations.forms.add(torch.cat(counts), torch.cat(forms))
 
     def other_paths(self, start: Tensor, end: Tensor, steps: int) -> dict[str, Tensor]:
-        """ "objects": the objects move, see `object_paths`."""
+        """The path named "objects", on which these move."""
         return {"objects": object_paths(self.decoder.stations, self.decoder.symmetries, start, end, steps)}
 
     def misfit(self, grids: Tensor) -> str | None:
