@@ -209,7 +209,7 @@ class ObjectSlotVAE(GaussianVAE):
         parts = grids[:: math.ceil(len(grids) / COUNTED)].split(COUNTED_AT_ONCE)
         if self.encoder.arguments["num_slots"] is None:
             enough = slots_enough(torch.cat([count_objects(part) for part in parts]))
-            num_slots = min(enough, self.latent_dim - 1)
+            num_slots = min(enough, self.encoder.max_slots)
             logger.info("99 %% of the train grids hold at most %d objects: model.num_slots=%d", enough, num_slots)
             for half in (self.encoder, self.decoder):
                 half.use_slots(num_slots)
@@ -232,9 +232,8 @@ class ObjectSlotVAE(GaussianVAE):
         if crowded <= CROWDED_SHARE:
             return None
         enough = slots_enough(count)
-        advice = (
-            f"set model.num_slots={enough}" if enough < self.latent_dim else "model=beta_vae suits crowded grids better"
-        )
+        possible = enough <= self.encoder.max_slots
+        advice = f"set model.num_slots={enough}" if possible else "model=beta_vae suits crowded grids better"
         return (
             f"{crowded:.0%} of the grids hold more objects than model.num_slots={num_slots}, up to {count.max()}; "
             f"objects that share a slot lose their colours and shapes: {advice}"

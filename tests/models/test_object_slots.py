@@ -46,11 +46,18 @@ def test_shapes_and_gradients(model, grids):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [{"latent_dim": 4, "num_slots": 4}, {"latent_dim": 1}, {"num_slots": 0}, {"hidden_dim": 0}, {"num_blocks": -1}],
+    ("arguments", "named"),
+    [
+        ({"latent_dim": 4, "num_slots": 4}, "latent_dim"),
+        ({"latent_dim": 1}, "latent_dim"),
+        ({"num_slots": 0}, "num_slots"),
+        ({"latent_dim": 32, "num_slots": 17}, "num_slots"),
+        ({"hidden_dim": 0}, "hidden_dim"),
+        ({"num_blocks": -1}, "num_blocks"),
+    ],
 )
-def test_sizes_that_do_not_fit_are_refused(arguments):
-    with pytest.raises(InvalidValue, match=next(iter(arguments))):
+def test_sizes_that_do_not_fit_are_refused(arguments, named):
+    with pytest.raises(InvalidValue, match=f"^{named}"):
         ObjectSlotVAE(**arguments)
 
 
@@ -98,6 +105,7 @@ def test_grids_of_more_objects_than_slots_are_told_of(model, grids):
     assert model.misfit(grids) is None
     words = model.misfit(torch.cat([grids, crowded]))
     assert "32% of the grids" in words and "up to 12" in words and "beta_vae" in words
+    assert ObjectSlotVAE(latent_dim=32, hidden_dim=32).encoder.num_slots == 16
     crowded[:, 6:] = 0
     assert "set model.num_slots=4" in ObjectSlotVAE(num_slots=3, hidden_dim=32, num_blocks=1).misfit(crowded)
 
