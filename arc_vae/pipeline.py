@@ -152,7 +152,6 @@ def resume(learner: Learner, state: dict, directory: RunDirectory) -> None:
             state["precision"],
             learner.precision,
         )
-    files.put_weights(learner.model, state["model_state_dict"], directory.checkpoints / files.LAST)
-    learner.load_state_dict(state)
+    learner.load_state_dict(state, directory.checkpoints / files.LAST)
     learner.run_id = state["run_id"]
     logger.info("resuming %s after epoch %d, step %d", directory.path, learner.epoch, learner.step)

@@ -38,36 +38,33 @@ class Forms(nn.Module):
     @torch.no_grad()
     def add(self, count: Tensor, form: Tensor) -> None:
         """Count grids with so many objects (B,), of these forms (B, S), those of empty slots left aside."""
-        slot = torch.arange(self.num_slots, device=count.device)
-        cell = (self._table(count, slot) * FORMS + form)[slot < count[:, None]]
+        held = torch.arange(self.num_slots, device=count.device) < count[:, None]
+        cell = (self._table(count) * FORMS + form)[held]
         self.counts += cell.bincount(minlength=self.counts.numel()).view_as(self.counts).int()
         self._share_out()
-
-    def number_shares(self) -> Tensor:
-        """How likely 1 to S objects are, float64 (S,)."""
-        grids = self.counts[1:, 0].sum(dim=1).double() + 1
-        return grids / grids.sum()
 
     def interval(self, count: Tensor, form: Tensor) -> tuple[Tensor, Tensor]:
         """Where in [0, 1] a slot's form begins, and its share: grids' numbers of objects (B,) and forms (B, S) →
         float64 (B, S) both.
         """
-        table = self._table(count, torch.arange(self.num_slots, device=count.device))
+        table = self._table(count)
         place = self.position[table, form]
         return self.begin[table, place], self.share[table, place]
 
     def at(self, count: Tensor, level: Tensor) -> Tensor:
         """The form (B, S) that a slot has at a level of [0, 1], float64 (B, S): the nearest if it is outside."""
-        table = self._table(count, torch.arange(self.num_slots, device=count.device))
+        table = self._table(count)
         found = torch.searchsorted(self.ends, table + level.detach().clamp(0, 1), right=True) - table * FORMS
         return self.order[table, found.clamp(0, FORMS - 1)]
 
-    def _table(self, count: Tensor, slot: Tensor) -> Tensor:
-        """Which row of the tables a slot has among so many objects, (B, S)."""
-        return count[:, None] * self.num_slots + slot
+    def _table(self, count: Tensor) -> Tensor:
+        """Which row of the tables each slot has among so many objects (B,), (B, S)."""
+        return count[:, None] * self.num_slots + torch.arange(self.num_slots, device=count.device)
 
     def _share_out(self) -> None:
-        """The tables that follow from the counts: (T, FORMS), a row for each number of objects and slot."""
+        """What follows from the counts. Tables (T, FORMS), a row for each number of objects and slot, and
+        `number_shares` (S,): how likely 1 to S objects are. All shares are float64.
+        """
         counts = self.counts.flatten(0, 1).double()
         seen = counts.sum(dim=0)
         everywhere = seen / seen.sum() if seen.any() else torch.full_like(seen, 1 / FORMS)
@@ -76,7 +73,9 @@ class Forms(nn.Module):
         share, order = share.sort(dim=1, descending=True, stable=True)
         end = share.cumsum(dim=1)
         rows = torch.arange(len(end), device=end.device)[:, None]
+        grids = self.counts[1:, 0].sum(dim=1).double() + 1
         tables = {
+            "number_shares": grids / grids.sum(),
             "share": share,
             "order": order,
             "position": order.argsort(dim=1),

@@ -75,14 +75,22 @@ class Aligned(NamedTuple):
 
 
 @torch.no_grad()
+def bounding_boxes(grids: Tensor) -> tuple[Tensor, Tensor]:
+    """Integer grids (N, 16, 16) → the corner of what each holds, and its extent in rows and columns, int64 (N, 2) both;
+    (0, 0) and (16, 16) where there is nothing.
+    """
+    holds_object = grids != BACKGROUND
+    lines = torch.stack([holds_object.any(dim=2), holds_object.any(dim=1)], dim=1).int()  # (N, 2, 16)
+    corner = lines.argmax(dim=2)
+    return corner, SIZE - lines.flip(2).argmax(dim=2) - corner
+
+
+@torch.no_grad()
 def align(grids: Tensor) -> Aligned:
     """Integer grids (N, 16, 16) → the same objects in the top left corner, and where they were."""
-    holds_object = grids != BACKGROUND
-    rows, columns = holds_object.any(dim=2), holds_object.any(dim=1)
-    corner = torch.stack([rows.int().argmax(dim=1), columns.int().argmax(dim=1)], dim=1)
+    corner, extent = bounding_boxes(grids)
     cells = torch.arange(SIZE, device=grids.device)
     down, right = ((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1))
     moved = grids.gather(1, down[:, :, None].expand(-1, -1, SIZE)).gather(2, right[:, None].expand(-1, SIZE, -1))
-    past = SIZE - torch.stack([rows.flip(1).int().argmax(dim=1), columns.flip(1).int().argmax(dim=1)], dim=1)
-    empty = ~rows.any(dim=1)
-    return Aligned(moved, corner, (past - corner).masked_fill(empty[:, None], 1), empty)
+    empty = (grids == BACKGROUND).flatten(1).all(dim=1)
+    return Aligned(moved, corner, extent.masked_fill(empty[:, None], 1), empty)

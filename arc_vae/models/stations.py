@@ -77,7 +77,7 @@ class Stations(nn.Module):
 
     def stop_share(self) -> Tensor:
         """The share of each slot below which it says "stop", float64 (S,)."""
-        number = self.forms.number_shares()
+        number = self.forms.number_shares
         at_least = number.flip(0).cumsum(dim=0).flip(0)
         return torch.cat([number.new_zeros(1), (number / at_least)[:-1]])
 
@@ -113,8 +113,10 @@ class Stations(nn.Module):
         extent, symmetry = form_parts(form)
         begin, share = self.forms.interval(count, form)
         rank = (level - begin) / share * stations_of(extent) - 0.5
-        _, first_share = self.forms.interval(count, first := self.forms.at(count, torch.zeros_like(level)))
-        past_stop = level / first_share * stations_of(form_parts(first)[0])
+        # In stations of the form that lies beside "stop".
+        first = self.forms.at(count, torch.zeros_like(level))
+        _, share = self.forms.interval(count, first)
+        past_stop = level / share * stations_of(form_parts(first)[0])
         return Objects(count, extent, symmetry, rank.float(), past_stop.float())
 
 

@@ -6,7 +6,8 @@ Integers in, integers out, but for the images themselves: nothing here has param
 import torch
 from torch import Tensor, nn
 
-from arc_vae.grids import BACKGROUND, CELLS, SIZE, symmetry_table
+from arc_vae.grids import BACKGROUND, SIZE, SYMMETRIES, symmetry_table
+from arc_vae.models.objects import bounding_boxes
 
 # What a cell weighs against the one above it, and against the one to its left.
 DOWN, RIGHT = 0.83, 0.89
@@ -55,11 +56,10 @@ class Symmetries(nn.Module):
 
         It is broad, and full at its top left; all eight images of a grid have the same one, moved.
         """
-        holds_object = grids != BACKGROUND
-        rows, columns = holds_object.any(dim=2).int(), holds_object.any(dim=1).int()
-        first = rows.argmax(dim=1) * SIZE + columns.argmax(dim=1)
-        last = CELLS - 1 - rows.flip(1).argmax(dim=1) * SIZE - columns.flip(1).argmax(dim=1)
-        first, last = self.back[:, first], self.back[:, last]  # opposite corners of each image, (8, N)
-        down, right = torch.minimum(first // SIZE, last // SIZE), torch.minimum(first % SIZE, last % SIZE)
-        weight = (holds_object.flatten(1).double() @ self.weight).T / (DOWN ** down.double() * RIGHT ** right.double())
+        corner, extent = bounding_boxes(grids)
+        eight = torch.arange(SYMMETRIES, device=grids.device)[:, None]
+        corner, _ = self.turned_box(corner.expand(SYMMETRIES, -1, -1), extent, eight)
+        down, right = corner.double().unbind(dim=-1)  # of each image, (8, N)
+        filled = (grids != BACKGROUND).flatten(1).double()
+        weight = (filled @ self.weight).T / (DOWN**down * RIGHT**right)
         return (weight > weight.amax(dim=0) * (1 - 1e-9)).int().argmax(dim=0)

@@ -1,6 +1,7 @@
 """Everything that changes while a model trains, and so all that exact resumption needs."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -8,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from arc_vae.training.batches import Batches, Plan
+from arc_vae.training.checkpoints import put_weights
 from arc_vae.training.early_stopping import EarlyStopping
 
 # The checkpoint's keys for what the last epoch measured.
@@ -96,9 +98,9 @@ class Learner:
             "precision": self.precision,
         }
 
-    def load_state_dict(self, state: dict) -> None:
-        """Continue from a checkpoint. The random numbers come last, since loading may draw some."""
-        self.model.load_state_dict(state["model_state_dict"])
+    def load_state_dict(self, state: dict, path: Path) -> None:
+        """Continue from the checkpoint read from `path`. The random numbers come last, since loading may draw some."""
+        put_weights(self.model, state["model_state_dict"], path)
         self.optimizer.load_state_dict(state["optimizer_state_dict"])
         self.scheduler.load_state_dict(state["scheduler_state_dict"])
         self.early_stopping.load_state_dict(state["early_stopping"])

@@ -77,7 +77,8 @@ def test_resumed_equals_never_interrupted(last_epoch, uninterrupted, tmp_path):
     with pytest.raises(Killed):
         train(tmp_path, learner(), interrupt_in=last_epoch + 1)
     resumed = learner(seed=99)  # other weights and random numbers: all must come from the checkpoint
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True))
+    last = tmp_path / "checkpoints" / files.LAST
+    resumed.load_state_dict(torch.load(last, weights_only=True), last)
     assert resumed.epoch == last_epoch
     train(tmp_path, resumed)
     assert same(resumed.model.state_dict(), whole.model.state_dict())
@@ -102,7 +103,7 @@ def test_stopped_between_two_steps_equals_never_interrupted(steps, number, unint
     state = torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True)
     assert state["step"] == steps and len(metrics(tmp_path)) == steps + (steps - 1) // 4
     resumed = learner(seed=99)
-    resumed.load_state_dict(state)
+    resumed.load_state_dict(state, tmp_path / "checkpoints" / files.LAST)
     train(tmp_path, resumed)
     assert same(resumed.model.state_dict(), whole.model.state_dict())
     assert metrics(tmp_path) == metrics(whole_directory)
@@ -141,7 +142,8 @@ def test_early_stopping_ends_the_run_and_its_state_resumes(tmp_path):
     train(tmp_path, stopped)
     assert (stopped.epoch, stopped.early_stopping.best_epoch) == (2, 1)
     resumed = learner(patience=1, monitor="val/perfect_rate", mode="max")
-    resumed.load_state_dict(torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True))
+    last = tmp_path / "checkpoints" / files.LAST
+    resumed.load_state_dict(torch.load(last, weights_only=True), last)
     final = torch.load(tmp_path / "checkpoints" / files.FINAL, weights_only=True)
     assert train(tmp_path, resumed).epoch == 2
     # Nothing was left to train, and the final checkpoint still says what the last epoch measured.
