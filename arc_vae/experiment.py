@@ -24,6 +24,7 @@ from arc_vae.reporting.wandb_run import WandbRun
 from arc_vae.run_directory import RunDirectory
 from arc_vae.training import EarlyStopping, Trainer
 from arc_vae.training import checkpoints as files
+from arc_vae.training.hardware import use_machine_well
 
 # What may differ between an interrupted run and its resumption without making another experiment of it.
 RESUMABLE_DIFFERENCES = ("run_id", "wandb", "criteria", "experiment", "fallback")
@@ -165,5 +166,6 @@ class CheckExperiment(RefuseMistakes):
         if directory.state == "finished":
             print(f"{directory.path} is finished already; its verdict is in {directory.metrics_file}")
             raise SystemExit(0)
+        use_machine_well()
         assemble_once(cfg)
         resumption(directory, plain(cfg))

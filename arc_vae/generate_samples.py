@@ -56,8 +56,9 @@ def main(cfg: DictConfig) -> None:
     from arc_vae.files import write_whole
     from arc_vae.reporting.pictures import draw_samples
     from arc_vae.training.checkpoints import load_part
-    from arc_vae.training.hardware import resolve_device
+    from arc_vae.training.hardware import resolve_device, use_machine_well
 
+    use_machine_well()
     require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
     require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
     require(isinstance(cfg.passes, int) and cfg.passes >= 0, "passes", cfg.passes, "an integer of at least 0")

@@ -17,6 +17,9 @@ from torch import Tensor
 from arc_vae.errors import require
 from arc_vae.grids import BACKGROUND, CELLS
 
+# Gradients below this count as 0: see `DropNegligibleGradient`.
+NEGLIGIBLE_GRADIENT = 1e-30
+
 
 class LossTerms(NamedTuple):
     """One batch's objective (scalars but for `kl_per_dim`).
@@ -60,13 +63,29 @@ class CellNats(NamedTuple):
         return self.foreground + self.color
 
 
+class DropNegligibleGradient(torch.autograd.Function):
+    """The identity, whose gradient is 0 where it is below NEGLIGIBLE_GRADIENT.
+
+    A confident decoder gives colours probabilities of e^-90. They would reach its convolutions' backward pass as
+    subnormal numbers, which many processors handle in microcode.
+    """
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        return F.hardshrink(gradient, NEGLIGIBLE_GRADIENT)
+
+
 def cell_nats(logits: Tensor, grids: Tensor) -> CellNats:
     """-log p(x | z) of each grid by its chain rule.
 
     Args:
         logits: (B, 10, 16, 16). grids: integers (B, 16, 16).
     """
-    log_p = logits.float().log_softmax(dim=1)
+    log_p = DropNegligibleGradient.apply(logits.float()).log_softmax(dim=1)
     background = log_p[:, BACKGROUND]
     # Kept off zero: float32 cannot tell 1 - p of a background more certain than that.
     an_object = torch.log1p(-background.exp().clamp(max=1 - 1e-6))
@@ -82,7 +101,7 @@ def blank_nats(logits: Tensor) -> Tensor:
 
     By way of each cell's log odds, so that there is a gradient where a blank grid is all but certain.
     """
-    logits = logits.float()
+    logits = DropNegligibleGradient.apply(logits.float())
     odds = logits[:, BACKGROUND + 1 :].logsumexp(dim=1) - logits[:, BACKGROUND]
     not_blank = F.softplus(odds).sum(dim=(1, 2)).clamp(min=torch.finfo(torch.float32).tiny)  # -log P(blank)
     return -torch.log(-torch.expm1(-not_blank))

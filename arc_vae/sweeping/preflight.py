@@ -9,6 +9,7 @@ from arc_vae.binding import validate
 from arc_vae.config import build
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.experiment import assemble_once
+from arc_vae.training.hardware import flush_subnormals
 
 
 def try_out(cfg: DictConfig) -> None:
@@ -17,6 +18,7 @@ def try_out(cfg: DictConfig) -> None:
     Raises:
         UserError: what will not do, by its key.
     """
+    flush_subnormals()
     validate(cfg, "config")
     with open_dict(cfg):
         # The machine that submits need not have what the jobs will train on.

@@ -9,6 +9,7 @@ from arc_vae.command import INTERRUPTED, USER_MISTAKE
 from arc_vae.errors import UserError
 from arc_vae.pipeline import run
 from arc_vae.sweeping.frozen import thaw
+from arc_vae.training.hardware import use_machine_well
 
 # Hydra's own.
 LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
@@ -23,6 +24,7 @@ def work(directory: Path) -> None:
 
 def main() -> None:
     """Exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
+    use_machine_well()
     try:
         work(Path(sys.argv[1]))
     except UserError as error:

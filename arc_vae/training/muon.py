@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -15,6 +16,9 @@ BLOCK = 128
 # The root mean square of an update against `lr`, where Adam's has about this too (Liu et al. 2025).
 UPDATE_SIZE = 0.2
 EPS = 1e-8
+# Moments below this count as 0. Those of dead units decay for ever, and slow the processor down once they, or their
+# products, are subnormal; of an update they are no part that float32 could tell.
+NEGLIGIBLE = 1e-20
 
 
 class Muon(Optimizer):
@@ -62,7 +66,7 @@ class Muon(Optimizer):
         state, gradient = self.state[parameter], parameter.grad
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        state["momentum"] = F.hardshrink(state["momentum"].lerp_(gradient, 1 - group["momentum"]), NEGLIGIBLE)
         matrix = gradient.lerp(state["momentum"], group["momentum"]).flatten(1)
         wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
         update = torch.cat([polar_factor(rows) for rows in wide.split(BLOCK)])
@@ -74,8 +78,9 @@ class Muon(Optimizer):
         if not state:
             state.update(step=0, mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
         state["step"] += 1
-        state["mean"].lerp_(parameter.grad, 1 - beta1)
-        state["square"].lerp_(parameter.grad.square(), 1 - beta2)
+        state["mean"] = F.hardshrink(state["mean"].lerp_(parameter.grad, 1 - beta1), NEGLIGIBLE)
+        # Roots that are nothing beside EPS.
+        state["square"] = F.hardshrink(state["square"].lerp_(parameter.grad.square(), 1 - beta2), NEGLIGIBLE**1.5)
         mean = state["mean"] / (1 - beta1 ** state["step"])
         square = state["square"] / (1 - beta2 ** state["step"])
         return mean / (square.sqrt() + EPS)
