@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from arc_vae.command import command
-from arc_vae.config import build
+from arc_vae.cli.command import command
+from arc_vae.configuration.instantiate import instantiate_group
 
 
 @command("build_corpus")
 def main(cfg: DictConfig) -> None:
     """Build or verify the corpus, and say what it holds."""
-    corpus = build(cfg, "data").build()
+    corpus = instantiate_group(cfg, "data").verify()
     print(corpus.describe())
 
 

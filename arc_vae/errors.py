@@ -1,21 +1,3 @@
-"""What a user can get wrong, said in one sentence.
+"""`arc_vae.common.errors`, under its old name."""
 
-Commands print a `UserError` without a traceback and exit with status 2.
-"""
-
-
-class UserError(Exception):
-    """One sentence: the file or key, the value found, the value wanted, the remedy."""
-
-
-class InvalidValue(UserError, ValueError):
-    """An argument outside its range. Commands put the config group before `name`."""
-
-    def __init__(self, name: str, value: object, wanted: str):
-        super().__init__(f"{name}={value}: must be {wanted}")
-
-
-def require(condition: bool, name: str, value: object, wanted: str) -> None:
-    """Raise `InvalidValue` unless `condition` holds: `require(d >= 1, "latent_dim", d, "at least 1")`."""
-    if not condition:
-        raise InvalidValue(name, value, wanted)
+from arc_vae.common.errors import InvalidValue, UserError, require  # noqa: F401

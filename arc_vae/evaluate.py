@@ -2,24 +2,24 @@
 
 from omegaconf import DictConfig
 
-from arc_vae.command import command
+from arc_vae.cli.command import command
 
 
 @command("evaluate")
 def main(cfg: DictConfig) -> None:
     """Rewrite metrics.json, the closing pictures and report.html, and print the verdict."""
-    from arc_vae.experiment import reassemble
-    from arc_vae.judging import closing_words, judge
-    from arc_vae.reporting.report import write_report
-    from arc_vae.run_directory import RunDirectory
-    from arc_vae.training.hardware import use_machine_well
+    from arc_vae.reporting.run_report import write_report
+    from arc_vae.runs.evaluate_run import evaluate_run, format_summary
+    from arc_vae.runs.experiment import load_experiment
+    from arc_vae.runs.run_directory import RunDirectory
+    from arc_vae.training.device import configure_process
 
-    use_machine_well()
+    configure_process()
     directory = RunDirectory(str(cfg.run))
-    experiment = reassemble(directory, cfg.device)
-    metrics = judge(directory, experiment, experiment.source.load())
+    experiment = load_experiment(directory, cfg.device)
+    metrics = evaluate_run(directory, experiment, experiment.source.load())
     write_report(directory.path)
-    print(closing_words(metrics, directory))
+    print(format_summary(metrics, directory))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from arc_vae.command import command
+from arc_vae.cli.command import command
 
 
 @command("fallback")
@@ -13,10 +13,10 @@ def main(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
-    from arc_vae.errors import require
-    from arc_vae.run_directory import RunDirectory
-    from arc_vae.sweeping.answers import diagnose, variants
-    from arc_vae.sweeping.launcher import register, submit
+    from arc_vae.common.errors import require
+    from arc_vae.runs.run_directory import RunDirectory
+    from arc_vae.sweeps.fallback import diagnose, fallback_variants
+    from arc_vae.sweeps.launch import run_sweep
 
     require(isinstance(cfg.launch, bool), "launch", cfg.launch, "true or false")
     run = RunDirectory(str(cfg.run))
@@ -29,13 +29,12 @@ def main(cfg: DictConfig) -> None:
     if not cfg.launch:
         print(f"\nlaunch: python -m arc_vae.fallback run={run.path} launch=true")
         return
-    register()
     launcher = instantiate(HydraConfig.get().launcher)
     finished = True
     for sweep in dict.fromkeys(answer.sweep for answer in answers):
         directory = Path(f"{cfg.sweep_dir}_{sweep}")
         print(f"\nfallback={sweep} in {directory}", flush=True)
-        finished &= submit(directory, variants(run, sweep), launcher)
+        finished &= run_sweep(directory, fallback_variants(run, sweep), launcher)
     if not finished:
         raise SystemExit(1)
 

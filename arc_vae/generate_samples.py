@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from arc_vae.command import command
-from arc_vae.errors import UserError
+from arc_vae.cli.command import command
+from arc_vae.common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +34,7 @@ def generate_samples(
     """
     import torch
 
-    from arc_vae.evaluation.reconstruction import decode_grids, reencode
+    from arc_vae.models.decoding import decode_grids, reconstruct_grids
 
     if passes and encoder is None:
         raise UserError(f"passes={passes}: encoding samples again takes the encoder; give it, or passes=0")
@@ -43,7 +43,7 @@ def generate_samples(
     z = torch.randn(num_samples, decoder.arguments["latent_dim"], generator=generator)
     grids = decode_grids(decoder.to(device).eval(), z.to(device))
     for _ in range(passes):
-        grids = reencode(encoder.to(device).eval(), decoder, grids)
+        grids = reconstruct_grids(encoder.to(device).eval(), decoder, grids)
     return grids
 
 
@@ -52,22 +52,22 @@ def main(cfg: DictConfig) -> None:
     """Write samples.npz and samples.png."""
     import numpy as np
 
-    from arc_vae.errors import require
-    from arc_vae.files import write_whole
-    from arc_vae.reporting.pictures import draw_samples
-    from arc_vae.training.checkpoints import load_part
-    from arc_vae.training.hardware import resolve_device, use_machine_well
+    from arc_vae.common.errors import require
+    from arc_vae.common.files import write_atomically
+    from arc_vae.models.saved import load_module
+    from arc_vae.reporting.grid_figures import draw_samples
+    from arc_vae.training.device import configure_process, resolve_device
 
-    use_machine_well()
+    configure_process()
     require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
     require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
     require(isinstance(cfg.passes, int) and cfg.passes >= 0, "passes", cfg.passes, "an integer of at least 0")
     decoder_file, output = sources(cfg)
-    decoder, device = load_part(decoder_file), str(resolve_device(cfg.device))
-    encoder = load_part(decoder_file.with_name("encoder.pth")) if cfg.passes else None
+    decoder, device = load_module(decoder_file), str(resolve_device(cfg.device))
+    encoder = load_module(decoder_file.with_name("encoder.pth")) if cfg.passes else None
     grids = generate_samples(decoder, cfg.num_samples, device, cfg.seed, encoder, cfg.passes).cpu().numpy()
     output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / "samples.npz", lambda file: np.savez_compressed(file, grids=grids))
+    write_atomically(output / "samples.npz", lambda file: np.savez_compressed(file, grids=grids))
     draw_samples(grids, output / "samples.png")
     print(f"wrote {output / 'samples.npz'} (grids, uint8 {grids.shape}) and {output / 'samples.png'}")
 

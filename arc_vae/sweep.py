@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from arc_vae.command import command
+from arc_vae.cli.command import command
 
 
 @command("sweep")
@@ -13,20 +13,18 @@ def main(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
-    from arc_vae.errors import require
-    from arc_vae.sweeping.launcher import register
-    from arc_vae.sweeping.ledger import read_sweep, report, undone
-    from arc_vae.sweeping.slurm import in_queue
+    from arc_vae.common.errors import require
+    from arc_vae.sweeps.slurm_queue import queued_jobs
+    from arc_vae.sweeps.status import read_statuses, report_sweep, unfinished
 
     sweep = Path(str(cfg.dir))
     require(isinstance(cfg.rerun, bool), "rerun", cfg.rerun, "true or false")
     jobs = []
     if cfg.rerun:
-        register()
-        jobs = [entry.job for entry in undone(read_sweep(sweep), in_queue(sweep))]
+        jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]
         if jobs:
             instantiate(HydraConfig.get().launcher).run(jobs)
-    if not report(sweep) and jobs:
+    if not report_sweep(sweep) and jobs:
         raise SystemExit(1)
 
 

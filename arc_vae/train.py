@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from arc_vae.command import command
+from arc_vae.cli.command import command
 
 
 @command("config")
@@ -11,9 +11,9 @@ def main(cfg: DictConfig) -> None:
     # torch is imported only when there is something to train: --help answers at once.
     from hydra.core.hydra_config import HydraConfig
 
-    from arc_vae.pipeline import run
+    from arc_vae.runs.run import run_training
 
-    run(cfg, HydraConfig.get().runtime.output_dir)
+    run_training(cfg, HydraConfig.get().runtime.output_dir)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-import arc_vae.command  # noqa: F401  registers the run_id resolver
-from arc_vae.binding import HYDRA_KEYS, fits, validate
-from arc_vae.config import conf_dir, known_keys, nearest
-from arc_vae.errors import UserError
+import arc_vae.configuration.resolvers  # noqa: F401  registers the run_id resolver
+from arc_vae.common.errors import UserError
+from arc_vae.configuration.keys import all_keys
+from arc_vae.configuration.paths import conf_dir
+from arc_vae.configuration.suggest import did_you_mean
+from arc_vae.configuration.validate import HYDRA_KEYS, matches_type, validate_config
 
 GROUPS = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
 OPTIONS = [(path.parent.name, path.stem) for path in sorted(conf_dir().glob("*/*.yaml"))]
@@ -29,7 +31,7 @@ def test_the_groups_are_the_contracts():
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_binds_its_targets_signature(group, option):
     cfg = composed(f"{group}={option}", *(["data.path=x.npz"] if option == "npz" else []))
-    validate(cfg, "config")
+    validate_config(cfg, "config")
     for name, node in cfg.items():
         if OmegaConf.is_dict(node) and "_target_" in node:
             signature = inspect.signature(get_object(node._target_))
@@ -53,7 +55,7 @@ def test_every_option_states_every_knob(group, option):
 def test_the_other_commands_compose(config_name):
     needed = {"evaluate": "run=outputs/x", "fallback": "run=outputs/x", "sweep": "dir=multirun_sweeps/x"}
     overrides = [needed[config_name]] if config_name in needed else []
-    validate(composed(*overrides, config_name=config_name), config_name)
+    validate_config(composed(*overrides, config_name=config_name), config_name)
 
 
 def test_the_defaults_are_the_contracts():
@@ -71,7 +73,7 @@ def test_the_defaults_are_the_contracts():
     [
         (["+sed=1"], "sed is not a key of this configuration; did you mean seed?"),
         (["+model.latnt_dim=3"], "model.latnt_dim is not an argument of arc_vae.models.BetaVAE; did you mean latent_"),
-        (["+optimizer.lrr=3"], "optimizer.lrr is not an argument of arc_vae.training.muon.Muon; did you mean lr?"),
+        (["+optimizer.lrr=3"], "optimizer.lrr is not an argument of arc_vae.training.Muon; did you mean lr?"),
         (["training.batch_size=12.5"], "training.batch_size=12.5: must be an integer"),
         (["training.batch_size=true"], "training.batch_size=True: must be an integer"),
         (["training.compile=1"], "training.compile=1: must be true or false or auto"),
@@ -85,7 +87,7 @@ def test_the_defaults_are_the_contracts():
 )
 def test_what_hydra_lets_pass_is_refused(overrides, sentence):
     with pytest.raises(UserError) as error:
-        validate(composed(*overrides), "config")
+        validate_config(composed(*overrides), "config")
     assert sentence in str(error.value)
 
 
@@ -94,9 +96,9 @@ def test_what_hydra_lets_pass_is_refused(overrides, sentence):
     [(1, float, True), (True, int, False), (None, int | None, True), ("1", int, False), ([1, 2], list[int], True)],
 )
 def test_fits(value, hint, fit):
-    assert fits(value, hint) is fit
+    assert matches_type(value, hint) is fit
 
 
 def test_nearest_prefers_the_same_last_part():
-    assert nearest("modle.latent_dim", known_keys()) == "; did you mean model.latent_dim?"
-    assert nearest("xyzzy", known_keys()) == ""
+    assert did_you_mean("modle.latent_dim", all_keys()) == "; did you mean model.latent_dim?"
+    assert did_you_mean("xyzzy", all_keys()) == ""

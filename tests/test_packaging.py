@@ -16,7 +16,7 @@ def installed(tmp_path_factory) -> Path:
     """The package built as a wheel and installed alone into a folder."""
     # From a copy, since building leaves files beside the sources.
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
-    for name in ("arc_vae", "conf"):
+    for name in ("arc_vae", "conf", "hydra_plugins"):
         shutil.copytree(CHECKOUT / name, source / name)
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, source)
@@ -36,7 +36,7 @@ def test_the_wheel_carries_every_configuration_file_and_the_notebook(installed):
 
 
 def test_it_runs_outside_the_checkout_with_its_own_configuration(installed, tmp_path):
-    code = "import arc_vae.config as c; print(c.conf_dir()); import arc_vae.build_corpus as b; b.main()"
+    code = "import arc_vae.configuration.paths as c; print(c.conf_dir()); import arc_vae.build_corpus as b; b.main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "data.num_grids=50"],
         cwd=tmp_path,

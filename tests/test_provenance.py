@@ -3,7 +3,8 @@
 import os
 import subprocess
 
-from arc_vae import provenance
+from arc_vae.common import provenance
+from arc_vae.common.provenance import git_diff, git_state
 
 
 def test_the_commit_is_told_and_the_index_not_rewritten(tmp_path, monkeypatch):
@@ -21,7 +22,7 @@ def test_the_commit_is_told_and_the_index_not_rewritten(tmp_path, monkeypatch):
     # Of another time than the index says: a plain `git status` would take the lock and write that down.
     os.utime(file, (1, 1))
     index = (tmp_path / ".git" / "index").read_bytes()
-    assert provenance.git_state() == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    assert git_state() == {"commit": git("rev-parse", "HEAD"), "dirty": False}
     assert (tmp_path / ".git" / "index").read_bytes() == index
     file.write_text("new\n")
-    assert provenance.git_state()["dirty"] is True and "+new" in provenance.git_diff()
+    assert git_state()["dirty"] is True and "+new" in git_diff()

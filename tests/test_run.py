@@ -15,11 +15,12 @@ import torch
 from conftest import TINY, run_command
 from omegaconf import OmegaConf
 
-from arc_vae import pipeline
-from arc_vae.errors import UserError
+from arc_vae.common.errors import UserError
 from arc_vae.generate_samples import generate_samples
-from arc_vae.reporting.record import read_metrics
-from arc_vae.training.checkpoints import load_part
+from arc_vae.models.saved import load_module
+from arc_vae.runs import run as run_module
+from arc_vae.runs.run import run_training
+from arc_vae.tracking.metrics_log import read_metrics
 
 GOLDEN = Path(__file__).parent / "golden" / "tiny_curve.json"
 
@@ -77,7 +78,7 @@ def test_a_run_of_object_slots_is_whole_and_tells_of_crowded_grids(tiny_workplac
     assert 0 <= metrics["other_paths"]["objects"]["validity"] <= 1 and "other paths       objects: " in output
     assert (directory / "images" / "interpolations_objects.png").is_file()
     assert "the objects moving" in (directory / "report.html").read_text()
-    grids = generate_samples(load_part(directory / "checkpoints" / "decoder.pth"), 5, torch.device("cpu"))
+    grids = generate_samples(load_module(directory / "checkpoints" / "decoder.pth"), 5, torch.device("cpu"))
     assert grids.shape == (5, 16, 16) and grids.max() < 10
 
 
@@ -125,9 +126,9 @@ def test_a_signals_handler_that_ends_the_process_outside_of_training_is_no_failu
     def ended(cfg, directory):
         raise SystemExit(-1)
 
-    monkeypatch.setattr(pipeline, "train_and_judge", ended)
+    monkeypatch.setattr(run_module, "train_and_evaluate", ended)
     with pytest.raises(SystemExit):
-        pipeline.run(OmegaConf.create(), tmp_path)
+        run_training(OmegaConf.create(), tmp_path)
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "preempted"
 
 
@@ -212,13 +213,13 @@ def test_generate_samples(source, tiny_run, tmp_path):
     run_command("generate_samples", given, "num_samples=9", f"output={tmp_path}", cwd=tmp_path)
     grids = np.load(tmp_path / "samples.npz", allow_pickle=False)["grids"]
     assert grids.shape == (9, 16, 16) and grids.dtype == np.uint8 and (tmp_path / "samples.png").stat().st_size > 1000
-    decoder = load_part(tiny_run / "checkpoints" / "decoder.pth")
+    decoder = load_module(tiny_run / "checkpoints" / "decoder.pth")
     assert np.array_equal(generate_samples(decoder, 9, "cpu", seed=0).numpy(), grids)
     with pytest.raises(UserError, match="takes the encoder"):
         generate_samples(decoder, 9, passes=1)
     run_command("generate_samples", given, "num_samples=9", "passes=2", f"output={tmp_path}", cwd=tmp_path)
     for _ in range(2):
-        mu, _ = load_part(tiny_run / "checkpoints" / "encoder.pth")(torch.from_numpy(grids))
+        mu, _ = load_module(tiny_run / "checkpoints" / "encoder.pth")(torch.from_numpy(grids))
         grids = decoder(mu).argmax(dim=1).numpy()
     assert np.array_equal(np.load(tmp_path / "samples.npz", allow_pickle=False)["grids"], grids)
 

@@ -6,13 +6,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, row_keys, split_sizes
-from arc_vae.corpus.raw_random import RawRandom
-from arc_vae.errors import UserError, require
-from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE, symmetry_table
+from arc_vae.common.errors import UserError, require
+from arc_vae.common.grids import BACKGROUND, CELLS, NUM_COLORS, SIZE, symmetry_table
+from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, grid_keys, split_sizes
+from arc_vae.corpus.stable_random import StableRandom
 
 log = logging.getLogger(__name__)
-
 VERSIONS = ("arcagi1", "arcagi2")
 
 
@@ -48,7 +47,7 @@ def _pad(grid: np.ndarray) -> np.ndarray:
     return np.pad(grid.astype(np.uint8), margins, constant_values=BACKGROUND)
 
 
-def canonical(grids: np.ndarray) -> np.ndarray:
+def canonical_colors(grids: np.ndarray) -> np.ndarray:
     """Grids (N, 16, 16) with colours 1-9 renamed by first appearance; 0 stays."""
     flat = grids.reshape(-1, CELLS)
     first = np.stack([np.where((flat == c).any(1), (flat == c).argmax(1), CELLS) for c in range(NUM_COLORS)], axis=1)
@@ -57,13 +56,13 @@ def canonical(grids: np.ndarray) -> np.ndarray:
     return np.take_along_axis(new_name, flat.astype(np.intp), axis=1).reshape(grids.shape)
 
 
-def twin_keys(grids: np.ndarray) -> list[bytes]:
+def orbit_keys(grids: np.ndarray) -> list[bytes]:
     """A key of each grid (N, 16, 16) that its recolourings, rotations and mirror images share.
 
     Training recolours and turns grids: a held-out grid's twin in the train split would be that grid.
     """
     flat = grids.reshape(-1, CELLS)
-    images = [row_keys(canonical(flat[:, symmetry].reshape(grids.shape))) for symmetry in symmetry_table()]
+    images = [grid_keys(canonical_colors(flat[:, symmetry].reshape(grids.shape))) for symmetry in symmetry_table()]
     return [min(keys) for keys in zip(*images, strict=True)]
 
 
@@ -77,20 +76,20 @@ def split_by_task(source: TaskGrids, seed: int) -> dict[str, np.ndarray]:
     sizes = split_sizes(len(ids))
     split_of_rank = np.repeat(np.arange(len(SPLITS)), [sizes[split] for split in SPLITS])
     split_of_task = np.empty(ids[-1] + 1, dtype=np.int64)
-    split_of_task[ids[RawRandom("arc", seed, "tasks").permutation(len(ids))]] = split_of_rank
+    split_of_task[ids[StableRandom("arc", seed, "tasks").permutation(len(ids))]] = split_of_rank
     splits, held_out = {}, set()
     for number in reversed(range(len(SPLITS))):
         grids = source.grids[split_of_task[source.tasks] == number]
-        names = twin_keys(grids)
+        names = orbit_keys(grids)
         distinct = {
-            key: i for i, (key, name) in enumerate(zip(row_keys(grids), names, strict=True)) if name not in held_out
+            key: i for i, (key, name) in enumerate(zip(grid_keys(grids), names, strict=True)) if name not in held_out
         }
         splits[SPLITS[number]] = grids[list(distinct.values())]
         held_out.update(names)
     return splits
 
 
-def expand(grids: np.ndarray, count: int, random: RawRandom) -> np.ndarray:
+def expand_by_recoloring(grids: np.ndarray, count: int, random: StableRandom) -> np.ndarray:
     """`count` recolourings of `grids` (N, 16, 16), every grid as often as any other up to one.
 
     The first N are the grids themselves, in random order; each one after renames colours
@@ -106,13 +105,13 @@ def expand(grids: np.ndarray, count: int, random: RawRandom) -> np.ndarray:
     return expanded
 
 
-def _recolor(grids: np.ndarray, random: RawRandom) -> np.ndarray:
+def _recolor(grids: np.ndarray, random: StableRandom) -> np.ndarray:
     new_colors = 1 + random.permutations(len(grids), NUM_COLORS - 1).astype(np.uint8)
     names = np.concatenate([np.zeros((len(grids), 1), np.uint8), new_colors], axis=1)
     return np.take_along_axis(names, grids.reshape(-1, CELLS).astype(np.intp), axis=1).reshape(grids.shape)
 
 
-class ArcCorpus:
+class ArcSource:
     """Source of real grids, split by task, each split expanded by recolouring to its share of `num_grids`."""
 
     name = "arc"
@@ -142,7 +141,7 @@ class ArcCorpus:
         corpus = Corpus(
             self.name,
             **{
-                split: expand(distinct[split], size, RawRandom("arc", self.seed, split))
+                split: expand_by_recoloring(distinct[split], size, StableRandom("arc", self.seed, split))
                 for split, size in self.sizes().items()
             },
         )
@@ -150,6 +149,6 @@ class ArcCorpus:
         log.info("%s has the distinct grids %s: expanded in %.1f s", self.version, found, time.perf_counter() - start)
         return corpus
 
-    def build(self) -> Corpus:
+    def verify(self) -> Corpus:
         """Nothing is kept on disk: as `load`."""
         return self.load()

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from arc_vae.errors import require
-from arc_vae.grids import CELLS
+from arc_vae.common.errors import require
+from arc_vae.common.grids import CELLS
 
 SPLITS = ("train", "val", "test")
 
@@ -55,7 +55,7 @@ class Corpus:
         for pair in (("train", "val"), ("train", "test"), ("val", "test")):
             # The few grids whose hash stands in both splits are then compared cell for cell.
             common = ordered[pair[1]][_among(ordered[pair[1]], ordered[pair[0]])]
-            earlier, later = (row_keys(getattr(self, split)[_among(hashes[split], common)]) for split in pair)
+            earlier, later = (grid_keys(getattr(self, split)[_among(hashes[split], common)]) for split in pair)
             seen = set(earlier)
             shared["/".join(pair)] = sum(key in seen for key in later)
         return shared
@@ -83,7 +83,7 @@ class CorpusSource(Protocol):
     def load(self) -> Corpus:
         """The corpus, generated first where it must be."""
 
-    def build(self) -> Corpus:
+    def verify(self) -> Corpus:
         """As `load`, having also verified what `load` takes on trust."""
 
 
@@ -122,7 +122,7 @@ def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.searchsorted(known, values) < np.searchsorted(known, values, side="right")
 
 
-def row_keys(grids: np.ndarray) -> list[bytes]:
+def grid_keys(grids: np.ndarray) -> list[bytes]:
     """The 256 cells of each grid of uint8 (N, 16, 16), hashable."""
     cells = np.ascontiguousarray(grids).tobytes()
     return [cells[start : start + CELLS] for start in range(0, len(cells), CELLS)]

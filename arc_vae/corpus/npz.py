@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from arc_vae.corpus.archive import read_archive
+from arc_vae.common.errors import UserError, require
 from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, split_sizes
-from arc_vae.corpus.raw_random import RawRandom
-from arc_vae.errors import UserError, require
+from arc_vae.corpus.npz_files import read_npz
+from arc_vae.corpus.stable_random import StableRandom
 
 
 def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
@@ -24,7 +24,7 @@ def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
             than 10 grids to split, or a fault in a file (named with key, index and value).
     """
     path = Path(path).expanduser()
-    contents = {file: read_archive(file) for file in _files(path)}
+    contents = {file: read_npz(file) for file in _files(path)}
     presplit = [file for file, grids in contents.items() if len(grids) == len(SPLITS)]
     single = [file for file in contents if file not in presplit]
     if presplit and single:
@@ -60,12 +60,12 @@ def _split(grids: np.ndarray, path: Path, seed: int) -> dict[str, np.ndarray]:
     if len(grids) < 10:
         raise UserError(f"{path} holds {len(grids)} grids; a split 80/10/10 needs at least 10: add grids")
     sizes = split_sizes(len(grids))
-    order = RawRandom("npz", seed).permutation(len(grids))
+    order = StableRandom("npz", seed).permutation(len(grids))
     parts = np.split(order, np.cumsum([sizes[split] for split in SPLITS])[:-1])
     return {split: grids[part] for split, part in zip(SPLITS, parts, strict=True)}
 
 
-class NpzCorpus:
+class NpzSource:
     """Source of the user's own grids. Read once, when first asked for sizes or grids."""
 
     def __init__(self, path: str, seed: int = 0, augment: bool = True):
@@ -88,6 +88,6 @@ class NpzCorpus:
         """Read the corpus; see `load_corpus`."""
         return self._corpus
 
-    def build(self) -> Corpus:
+    def verify(self) -> Corpus:
         """Nothing to build: read and check the files."""
         return self._corpus

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arc_vae.evaluation.metrics import active_dims, reconstruction_accuracies
+from arc_vae.evaluation.accuracies import active_dims, reconstruction_accuracies
 from arc_vae.models import BetaVAE, reparameterize
-from arc_vae.models.decoder import most_likely_colors
-from arc_vae.objective.loss import BetaVAELoss, CellNats, cell_nats, kl_divergence
-
-# As quick as larger ones; at 1,000 the activations added 150 MB to a run's peak.
-BATCH = 256
+from arc_vae.models.decoding import BATCH, decode_grids
+from arc_vae.objective.loss import BetaVAELoss
+from arc_vae.objective.terms import ReconstructionNats, kl_divergence, reconstruction_nats
 
 
 @dataclass(frozen=True)
@@ -27,23 +25,11 @@ class Reconstruction:
     mu: Tensor
     logvar: Tensor
     kl_per_dim: Tensor
-    nats: CellNats
+    nats: ReconstructionNats
 
     @property
     def kl_nats(self) -> float:
         return self.kl_per_dim.sum().item()
-
-
-@torch.no_grad()
-def decode_grids(decoder: torch.nn.Module, z: Tensor) -> Tensor:
-    """z (N, d) → the most likely colour of each cell, uint8 (N, 16, 16)."""
-    return torch.cat([most_likely_colors(decoder(part)) for part in z.split(BATCH)])
-
-
-@torch.no_grad()
-def reencode(encoder: torch.nn.Module, decoder: torch.nn.Module, grids: Tensor) -> Tensor:
-    """Integer grids (N, 16, 16) → those decoded from their posterior means, uint8 (N, 16, 16)."""
-    return torch.cat([decode_grids(decoder, encoder(part).mu) for part in grids.split(BATCH)])
 
 
 @torch.no_grad()
@@ -58,7 +44,7 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
     nats, predicted, mus, logvars, kls = [], [], [], [], []
     for batch in grids.split(BATCH):
         mu, logvar = model.encode(batch)
-        nats.append(torch.stack(cell_nats(model.decode(reparameterize(mu, logvar, generator)), batch)))
+        nats.append(torch.stack(reconstruction_nats(model.decode(reparameterize(mu, logvar, generator)), batch)))
         predicted.append(decode_grids(model.decoder, mu))
         mus.append(mu)
         logvars.append(logvar)
@@ -68,11 +54,11 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
         mu=torch.cat(mus),
         logvar=torch.cat(logvars),
         kl_per_dim=torch.cat(kls).double().mean(dim=0),
-        nats=CellNats(*torch.cat(nats, dim=1).double().mean(dim=1)),
+        nats=ReconstructionNats(*torch.cat(nats, dim=1).double().mean(dim=1)),
     )
 
 
-def elbo_terms(result: Reconstruction, grids: Tensor) -> dict:
+def reconstruction_metrics(result: Reconstruction, grids: Tensor) -> dict:
     """Accuracies, nats per grid and the use of each dimension, as metrics.json names them."""
     reconstruction = result.nats.whole.item()
     return {
@@ -87,14 +73,13 @@ def elbo_terms(result: Reconstruction, grids: Tensor) -> dict:
     }
 
 
-def validate(model: BetaVAE, loss: BetaVAELoss, final_beta: float, grids: Tensor) -> dict:
+def validation_metrics(model: BetaVAE, loss: BetaVAELoss, final_beta: float, grids: Tensor) -> dict:
     """One epoch's validation record: `val/*`, the objective at the final β, without `blank_weight`'s term."""
     result = reconstruct(model, grids)
-    terms = loss.combine(result.nats, result.kl_per_dim, final_beta)
+    terms = loss.from_batch_means(result.nats, result.kl_per_dim, final_beta)
+    losses = {name: value.item() for name, value in terms.metrics().items() if name.startswith("loss_")}
     values = {
-        "loss_total": terms.total.item(),
-        "loss_reconstruction": terms.reconstruction.item(),
-        "loss_kl": terms.kl.item(),
-        **elbo_terms(result, grids),
+        **losses,
+        **reconstruction_metrics(result, grids),
     }
     return {f"val/{name}": value for name, value in values.items()}

@@ -8,18 +8,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from arc_vae.evaluation.cells import (
+from arc_vae.common.grids import BACKGROUND, CELLS, NUM_COLORS
+from arc_vae.evaluation.foreground import (
     BELOW,
     RIGHT,
     STEPS_4,
     STEPS_8,
-    Cells,
+    ForegroundCells,
     both_filled,
     components,
     on_background,
     unequal_colors,
 )
-from arc_vae.grids import BACKGROUND, CELLS, NUM_COLORS
 
 STATISTIC_NAMES = (
     "colors",  # different colours among the non-background cells
@@ -66,7 +66,7 @@ def dominant_color(grids: np.ndarray) -> np.ndarray:
 
     The lowest such colour on a tie, 0 for a blank grid.
     """
-    counts = [_color_counts(Cells.of(block)) for block in _blocks(grids)]
+    counts = [_color_counts(ForegroundCells.of(block)) for block in _blocks(grids)]
     counts = np.concatenate([np.empty((0, NUM_COLORS - 1), dtype=np.int64), *counts])
     return np.where(counts.any(axis=1), counts.argmax(axis=1) + 1, BACKGROUND)
 
@@ -76,7 +76,7 @@ def _blocks(grids: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _block_statistics(grids: np.ndarray) -> np.ndarray:
-    found = Cells.of(grids)
+    found = ForegroundCells.of(grids)
     count, cells = found.count, found.per_grid()
     colors = (_color_counts(found) > 0).sum(axis=1)
     components_4 = np.bincount(components(found, STEPS_4, np.equal)[0], minlength=count)
@@ -106,7 +106,7 @@ def _block_statistics(grids: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _color_counts(cells: Cells) -> np.ndarray:
+def _color_counts(cells: ForegroundCells) -> np.ndarray:
     """Cells of each colour 1-9 in each grid: int64 (N, 9)."""
     color = cells.owner * NUM_COLORS + cells.values[cells.place]
     return np.bincount(color, minlength=cells.count * NUM_COLORS).reshape(cells.count, NUM_COLORS)[:, 1:]

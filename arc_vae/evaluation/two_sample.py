@@ -6,8 +6,8 @@ again and again; the two-sample test is not.
 
 import numpy as np
 
-from arc_vae.errors import require
-from arc_vae.grids import BACKGROUND, NUM_COLORS
+from arc_vae.common.errors import require
+from arc_vae.common.grids import BACKGROUND, NUM_COLORS
 
 FOLDS = 5
 

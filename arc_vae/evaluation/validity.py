@@ -12,7 +12,7 @@ MAX_TRAIN_GRIDS = 20_000
 MAX_VAL_GRIDS = 10_000
 
 
-class ValidityYardstick:
+class ValidityDetector:
     """Isolation forest (Liu, Ting & Zhou 2008) over a corpus's structural statistics.
 
     Fitted on the train split; a grid is an inlier when it scores no lower than
@@ -39,7 +39,7 @@ class ValidityYardstick:
             return np.empty(0)
         return self._forest.score_samples(table)
 
-    def valid(self, table: np.ndarray) -> np.ndarray:
+    def is_valid(self, table: np.ndarray) -> np.ndarray:
         """Which of the grids whose structural statistics are `table` (N, F) are valid: bool (N,)."""
         # Blank grids are refused by rule: a corpus may hold enough sparse ones for the forest to let them pass.
         return (statistic(table, "cells") > 0) & (self.scores(table) >= self.threshold)

@@ -1,8 +1,9 @@
-from arc_vae.models.beta_vae import BetaVAE, GaussianVAE, VAEOutput, reparameterize
-from arc_vae.models.decoder import Decoder
-from arc_vae.models.encoder import Encoder, Posterior
+"""Models: grids → Gaussian posterior over a code → logits over colours. One folder each; `base` is what they share."""
+
+from arc_vae.models.base import GaussianVAE, Posterior, VAEOutput, reparameterize
+from arc_vae.models.beta_vae import BetaVAE, Decoder, Encoder
 from arc_vae.models.object_slots import ObjectSlotDecoder, ObjectSlotEncoder, ObjectSlotVAE
-from arc_vae.models.palette_vae import PaletteDecoder, PaletteEncoder, PaletteVAE
+from arc_vae.models.palette import PaletteDecoder, PaletteEncoder, PaletteVAE
 
 __all__ = [
     "BetaVAE",

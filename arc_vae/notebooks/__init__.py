@@ -1,0 +1,1 @@
+"""The notebook that looks at a run, and its helpers."""

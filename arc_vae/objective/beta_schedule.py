@@ -6,7 +6,7 @@ compared, and `epochs`, how many it takes until it has run its course.
 
 from typing import Protocol
 
-from arc_vae.errors import require
+from arc_vae.common.errors import require
 
 
 class BetaSchedule(Protocol):

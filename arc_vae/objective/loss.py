@@ -11,14 +11,11 @@ the second costs ln 9 = 2.197 nats an object cell as long as nothing is known of
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from arc_vae.errors import require
-from arc_vae.grids import BACKGROUND, CELLS
-
-# Gradients below this count as 0: see `DropNegligibleGradient`.
-NEGLIGIBLE_GRADIENT = 1e-30
+from arc_vae.common.errors import require
+from arc_vae.common.grids import CELLS
+from arc_vae.objective.terms import ReconstructionNats, kl_divergence, non_blank_nats, reconstruction_nats
 
 
 class LossTerms(NamedTuple):
@@ -40,76 +37,10 @@ class LossTerms(NamedTuple):
     blank_nats: Tensor
     kl_per_dim: Tensor
 
-
-class CellNats(NamedTuple):
-    """The parts of -log p(x | z), cross-entropies summed over the cells of each grid, (B,) each.
-
-    `empty`: that the background's cells hold no object; `occupied`: that the objects' cells hold one;
-    `color`: which colour those have.
-    """
-
-    empty: Tensor
-    occupied: Tensor
-    color: Tensor
-
-    @property
-    def foreground(self) -> Tensor:
-        """Which cells hold an object."""
-        return self.empty + self.occupied
-
-    @property
-    def whole(self) -> Tensor:
-        """The cross-entropy of all cells."""
-        return self.foreground + self.color
-
-
-class DropNegligibleGradient(torch.autograd.Function):
-    """The identity, whose gradient is 0 where it is below NEGLIGIBLE_GRADIENT.
-
-    A confident decoder gives colours probabilities of e^-90. They would reach its convolutions' backward pass as
-    subnormal numbers, which many processors handle in microcode.
-    """
-
-    @staticmethod
-    def forward(ctx: object, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:
-        return F.hardshrink(gradient, NEGLIGIBLE_GRADIENT)
-
-
-def cell_nats(logits: Tensor, grids: Tensor) -> CellNats:
-    """-log p(x | z) of each grid by its chain rule.
-
-    Args:
-        logits: (B, 10, 16, 16). grids: integers (B, 16, 16).
-    """
-    log_p = DropNegligibleGradient.apply(logits.float()).log_softmax(dim=1)
-    background = log_p[:, BACKGROUND]
-    # Kept off zero: float32 cannot tell 1 - p of a background more certain than that.
-    an_object = torch.log1p(-background.exp().clamp(max=1 - 1e-6))
-    holds_object = grids != BACKGROUND
-    empty = -torch.where(holds_object, 0, background).sum(dim=(1, 2))
-    occupied = -torch.where(holds_object, an_object, 0).sum(dim=(1, 2))
-    whole = -log_p.gather(1, grids.long()[:, None]).sum(dim=(1, 2, 3))
-    return CellNats(empty, occupied, whole - empty - occupied)
-
-
-def blank_nats(logits: Tensor) -> Tensor:
-    """-log(1 - P(blank | z)) of decoded codes, logits (B, 10, 16, 16) → (B,): nats for "some cell holds an object".
-
-    By way of each cell's log odds, so that there is a gradient where a blank grid is all but certain.
-    """
-    logits = DropNegligibleGradient.apply(logits.float())
-    odds = logits[:, BACKGROUND + 1 :].logsumexp(dim=1) - logits[:, BACKGROUND]
-    not_blank = F.softplus(odds).sum(dim=(1, 2)).clamp(min=torch.finfo(torch.float32).tiny)  # -log P(blank)
-    return -torch.log(-torch.expm1(-not_blank))
-
-
-def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(N(μ, σ²) || N(0, 1)) of each grid and dimension, (B, d), in nats (Kingma & Welling 2014, appendix B)."""
-    return -0.5 * (1 + logvar - mu.pow(2) - logvar.exp())
+    def metrics(self) -> dict[str, Tensor]:
+        """The scalars by the names that records give them: `loss_total`, `reconstruction_nats`, …"""
+        named = {f"loss_{name}": getattr(self, name) for name in ("total", "reconstruction", "kl")}
+        return named | {name: value for name, value in self._asdict().items() if name.endswith("_nats")}
 
 
 class BetaVAELoss:
@@ -164,8 +95,12 @@ class BetaVAELoss:
         """Weight of the foreground's nats in the reconstruction term after so many steps of training."""
         return min(1.0, step / self.foreground_warmup_steps) if self.foreground_warmup_steps else 1.0
 
-    def combine(
-        self, nats: CellNats, kl_per_dim: Tensor, beta: float | Tensor, foreground_weight: float | Tensor = 1.0
+    def from_batch_means(
+        self,
+        nats: ReconstructionNats,
+        kl_per_dim: Tensor,
+        beta: float | Tensor,
+        foreground_weight: float | Tensor = 1.0,
     ) -> LossTerms:
         """The objective from its batch means: reconstruction in nats per grid (scalars), KL (d,) in nats.
 
@@ -201,9 +136,9 @@ class BetaVAELoss:
 
         `samples` are the logits (S, 10, 16, 16) of codes drawn from N(0, I).
         """
-        nats = CellNats(*(part.mean() for part in cell_nats(logits, grids)))
-        terms = self.combine(nats, kl_divergence(mu, logvar).mean(dim=0), beta, foreground_weight)
+        nats = ReconstructionNats(*(part.mean() for part in reconstruction_nats(logits, grids)))
+        terms = self.from_batch_means(nats, kl_divergence(mu, logvar).mean(dim=0), beta, foreground_weight)
         if samples is None:
             return terms
-        blank = blank_nats(samples).mean()
+        blank = non_blank_nats(samples).mean()
         return terms._replace(total=terms.total + self.blank_weight * blank, blank_nats=blank)

@@ -1,0 +1,1 @@
+"""Pictures, pages and the words of a verdict."""

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arc_vae.reporting.sheet import INK, MUTED
+from arc_vae.evaluation.catalog import ACTIVE_KL_NATS
+from arc_vae.reporting.contact_sheet import INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
 POINTS = 400
-ACTIVE_KL = 0.05
 
 # Each panel: title, then its lines as (metric, label, style).
 _TRAIN = {"alpha": 0.45, "linewidth": 1.0}
@@ -66,12 +65,12 @@ def draw_curves(records: Sequence[dict[str, Any]]) -> bytes:
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     for axes, (title, *lines) in zip(figure.subplots(4, 2).flat, PANELS, strict=True):
         for metric, label, style in lines:
-            epochs, values = series(records, metric)
+            epochs, values = metric_series(records, metric)
             if len(values):
                 axes.plot(*_thinned(epochs, values), label=label, marker="." if len(values) == 1 else None, **style)
         if title.startswith("KL per dimension") and axes.lines:
-            axes.set_yscale("symlog", linthresh=ACTIVE_KL)
-            axes.axhline(ACTIVE_KL, color=MUTED, linestyle="--", linewidth=1.2, label="active above 0.05")
+            axes.set_yscale("symlog", linthresh=ACTIVE_KL_NATS)
+            axes.axhline(ACTIVE_KL_NATS, color=MUTED, linestyle="--", linewidth=1.2, label="active above 0.05")
         if title.startswith("Active"):
             axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.yaxis.get_major_locator().set_params(integer=True)
@@ -81,7 +80,7 @@ def draw_curves(records: Sequence[dict[str, Any]]) -> bytes:
     return png.getvalue()
 
 
-def series(records: Sequence[dict[str, Any]], metric: str) -> tuple[np.ndarray, np.ndarray]:
+def metric_series(records: Sequence[dict[str, Any]], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """The epochs done (T,), fractions between, and the metric's values (T,), or (T, d) for a list of d."""
     if not records:
         return np.empty(0), np.empty(0)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arc_vae.grids import BACKGROUND, PALETTE
-from arc_vae.reporting.sheet import DPI, INK, MUTED, save_figure
+from arc_vae.common.grids import BACKGROUND, PALETTE
+from arc_vae.reporting.contact_sheet import DPI, INK, MUTED, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ MAX_TSNE_POINTS = 2000
 TSNE_ITERATIONS = 500
 TSNE_ANGLE = 0.8
 SEED = 0
+
 # Darker for more objects; the last colour stands for its count and all above.
 COUNT_COLORS = ("#AAAAAA", "#F5C518", "#6CCE59", "#1F9E89", "#31688E", "#482878", "#000000")
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from arc_vae.grids import CELLS, SIZE, symmetry_table
+from arc_vae.common.grids import CELLS, SIZE, symmetry_table
 
 
 class Augmentation:
@@ -28,7 +28,7 @@ class Augmentation:
         return grids.reshape(-1, CELLS).gather(1, self.table[symmetry]).view(-1, SIZE, SIZE)
 
 
-class Plan(NamedTuple):
+class EpochOrder(NamedTuple):
     """What an epoch draws when it begins: the order of the grids (N,), and each one's symmetry (N,) or None."""
 
     order: Tensor
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
 
 class Batches:
-    """One epoch a plan: each grid at most once, in random order from torch's global generator.
+    """One epoch: each grid at most once, in random order from torch's global generator.
 
     The rest that fills no batch is left out; with a new order each epoch no grid is left out for long.
     """
@@ -49,18 +49,18 @@ class Batches:
     def __len__(self) -> int:
         return len(self.grids) // self.batch_size
 
-    def draw(self) -> Plan:
-        """The next epoch's plan, all of its random numbers at once."""
+    def sample_order(self) -> EpochOrder:
+        """The next epoch's order and symmetries, all of its random numbers at once."""
         used = len(self) * self.batch_size
         order = torch.randperm(len(self.grids), device=self.grids.device)[:used]
-        return Plan(order, self.augmentation.draw(used) if self.augmentation else None)
+        return EpochOrder(order, self.augmentation.draw(used) if self.augmentation else None)
 
-    def follow(self, plan: Plan, done: int = 0) -> Iterator[Tensor]:
-        """The epoch's batches after the first `done`, integers (B, 16, 16)."""
-        for first in range(done * self.batch_size, len(plan.order), self.batch_size):
+    def iterate(self, epoch: EpochOrder, skip: int = 0) -> Iterator[Tensor]:
+        """The epoch's batches after the first `skip`, integers (B, 16, 16)."""
+        for first in range(skip * self.batch_size, len(epoch.order), self.batch_size):
             batch = slice(first, first + self.batch_size)
-            grids = self.grids.index_select(0, plan.order[batch])
-            yield grids if plan.symmetry is None else self.augmentation.apply(grids, plan.symmetry[batch])
+            grids = self.grids.index_select(0, epoch.order[batch])
+            yield grids if epoch.symmetry is None else self.augmentation.apply(grids, epoch.symmetry[batch])
 
     def __iter__(self) -> Iterator[Tensor]:
-        return self.follow(self.draw())
+        return self.iterate(self.sample_order())

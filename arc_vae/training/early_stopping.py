@@ -3,8 +3,8 @@
 import math
 from typing import Literal
 
-from arc_vae.errors import require
-from arc_vae.evaluation.metrics import VALIDATION_METRICS
+from arc_vae.common.errors import require
+from arc_vae.evaluation.catalog import VALIDATION_METRICS
 
 
 class EarlyStopping:
@@ -38,7 +38,7 @@ class EarlyStopping:
         return improved
 
     @property
-    def exhausted(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether patience has run out."""
         return self.patience is not None and self.epoch - self.best_epoch >= self.patience
 

@@ -5,7 +5,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from arc_vae.errors import require
+from arc_vae.common.errors import require
 
 
 def cosine(

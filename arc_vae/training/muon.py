@@ -7,15 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from arc_vae.errors import require
+from arc_vae.common.errors import require
 
 # The quintic's coefficients (Jordan et al. 2024): five rounds bring singular values from 0.01 to 1 near 1.
-ROUNDS, A, B, C = 5, 3.4445, -4.7750, 2.0315
+NEWTON_SCHULZ_STEPS, A, B, C = 5, 3.4445, -4.7750, 2.0315
+
 # Rows made orthogonal together. The cost of a round grows with their cube: as Shampoo, in blocks (Anil et al. 2020).
-BLOCK = 128
+BLOCK_ROWS = 128
+
 # The root mean square of an update against `lr`, where Adam's has about this too (Liu et al. 2025).
-UPDATE_SIZE = 0.2
+UPDATE_RMS = 0.2
 EPS = 1e-8
+
 # Moments below this count as 0. Those of dead units decay for ever, and slow the processor down once they, or their
 # products, are subnormal; of an update they are no part that float32 could tell.
 NEGLIGIBLE = 1e-20
@@ -69,9 +72,9 @@ class Muon(Optimizer):
         state["momentum"] = F.hardshrink(state["momentum"].lerp_(gradient, 1 - group["momentum"]), NEGLIGIBLE)
         matrix = gradient.lerp(state["momentum"], group["momentum"]).flatten(1)
         wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-        update = torch.cat([polar_factor(rows) for rows in wide.split(BLOCK)])
+        update = torch.cat([orthogonalize(rows) for rows in wide.split(BLOCK_ROWS)])
         update = update if wide is matrix else update.T
-        return update.reshape(parameter.shape) * (UPDATE_SIZE * wide.shape[1] ** 0.5)
+        return update.reshape(parameter.shape) * (UPDATE_RMS * wide.shape[1] ** 0.5)
 
     def _adam(self, parameter: Tensor, group: dict) -> Tensor:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
@@ -86,7 +89,7 @@ class Muon(Optimizer):
         return mean / (square.sqrt() + EPS)
 
 
-def polar_factor(matrix: Tensor) -> Tensor:
+def orthogonalize(matrix: Tensor) -> Tensor:
     """About U Vᵀ of a matrix U S Vᵀ (m, n), m ≤ n, by Newton's and Schulz's iteration: singular values 0.7 to 1.2.
 
     A round multiplies X by a polynomial of X Xᵀ. These all commute, so only (m, m) matrices go through the rounds.
@@ -99,7 +102,7 @@ def polar_factor(matrix: Tensor) -> Tensor:
         return torch.addmm(torch.add(B * gram, one, alpha=A), gram, gram, alpha=C)
 
     factor = polynomial = quintic(gram)
-    for _ in range(ROUNDS - 1):
+    for _ in range(NEWTON_SCHULZ_STEPS - 1):
         gram = polynomial @ gram @ polynomial
         polynomial = quintic(gram)
         factor = polynomial @ factor

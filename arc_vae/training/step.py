@@ -5,15 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-from arc_vae.errors import UserError
-from arc_vae.evaluation.metrics import active_dims, object_accuracy, pixel_accuracy
-from arc_vae.models.decoder import most_likely_colors
+from arc_vae.common.errors import UserError
+from arc_vae.evaluation.accuracies import active_dims, object_accuracy, pixel_accuracy
+from arc_vae.models.decoding import argmax_colors
 from arc_vae.objective.loss import BetaVAELoss, LossTerms
-from arc_vae.reporting.record import RunRecord
-from arc_vae.training.hardware import autocast
-from arc_vae.training.learner import BegunEpoch, Learner
+from arc_vae.tracking.metrics_log import MetricsLog
+from arc_vae.training.device import autocast
+from arc_vae.training.state import EpochProgress, TrainingState
 
-# What a step measures, in the order of its tensor.
+# What a step measures, in the order of its tensor. Terms of the loss are told by `LossTerms.metrics()`.
 STEP_METRICS = (
     "train/loss_total",
     "train/loss_reconstruction",
@@ -33,10 +33,10 @@ STEP_METRICS = (
 MUST_BE_FINITE = ("train/loss_reconstruction", "train/loss_kl", "train/loss_total", "train/grad_norm")
 
 # Of a batch's size, how many prior samples the objective looks at: measured, a sixth of a step's time on one CPU core.
-PRIOR_SHARE = 1 / 4
+PRIOR_BATCH_FRACTION = 1 / 4
 
 # Steps between two fetches of the records: on a GPU each fetch is a synchronisation.
-FETCH_EVERY = 50
+SYNC_EVERY_STEPS = 50
 
 
 class NonFiniteLoss(UserError):
@@ -46,7 +46,9 @@ class NonFiniteLoss(UserError):
 class TrainingStep:
     """Forward, backward, clip, update on one batch; its measurements stay on the device."""
 
-    def __init__(self, learner: Learner, loss: BetaVAELoss, gradient_clip: float | None, precision: str, compile: bool):
+    def __init__(
+        self, learner: TrainingState, loss: BetaVAELoss, gradient_clip: float | None, precision: str, compile: bool
+    ):
         self.learner = learner
         self.loss = loss
         self.gradient_clip = math.inf if gradient_clip is None else gradient_clip
@@ -68,7 +70,7 @@ class TrainingStep:
     def _decode_prior(self, batch: Tensor) -> Tensor:
         """Logits of codes drawn from N(0, I), a share of the batch's size."""
         model = self.learner.model
-        count = math.ceil(PRIOR_SHARE * len(batch))
+        count = math.ceil(PRIOR_BATCH_FRACTION * len(batch))
         return model.decode(torch.randn(count, model.latent_dim, device=batch.device))
 
     def __call__(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
@@ -87,32 +89,37 @@ class TrainingStep:
         learner.scheduler.step()
         learner.step += 1
         with torch.no_grad():
-            predicted = most_likely_colors(logits)
-            accuracies = (pixel_accuracy(predicted, batch), object_accuracy(predicted, batch))
-            active = active_dims(terms.kl_per_dim).float()
-            return torch.stack([*(term.detach() for term in terms[:-1]), *accuracies, active, grad_norm])
+            predicted = argmax_colors(logits)
+            measured = {
+                **terms.metrics(),
+                "pixel_accuracy": pixel_accuracy(predicted, batch),
+                "object_accuracy": object_accuracy(predicted, batch),
+                "active_dims": active_dims(terms.kl_per_dim).float(),
+                "grad_norm": grad_norm,
+            }
+            return torch.stack([measured[name.removeprefix("train/")].detach() for name in STEP_METRICS])
 
 
-class StepRecords:
-    """Gathers an epoch's step records on the device, writes them `FETCH_EVERY` at a time and counts them in `begun`."""
+class StepLog:
+    """Gathers an epoch's step records on the device, writes them `SYNC_EVERY_STEPS` at a time, counting them."""
 
-    def __init__(self, record: RunRecord, epoch: int, constants: dict[str, float], begun: BegunEpoch):
+    def __init__(self, record: MetricsLog, epoch: int, constants: dict[str, float], epoch_progress: EpochProgress):
         self.record = record
         self.epoch = epoch
         self.constants = constants
         self.pending: list[tuple[int, float, Tensor]] = []
         self.latest: dict[str, float] = {}
-        self.begun = begun
+        self.epoch_progress = epoch_progress
 
-    def add(self, step: int, learning_rate: float, values: Tensor) -> bool:
+    def append(self, step: int, learning_rate: float, values: Tensor) -> bool:
         """Take in a step; True when records have been fetched and `latest` is up to date."""
         self.pending.append((step, learning_rate, values))
-        if len(self.pending) < FETCH_EVERY:
+        if len(self.pending) < SYNC_EVERY_STEPS:
             return False
-        self.fetch()
+        self.flush()
         return True
 
-    def fetch(self) -> None:
+    def flush(self) -> None:
         """Write what is pending.
 
         Raises:
@@ -125,8 +132,8 @@ class StepRecords:
             self.latest = dict(zip(STEP_METRICS, row, strict=True))
             self.record.log({**self.latest, **self.constants, "train/lr": learning_rate}, step=step, epoch=self.epoch)
             refuse_non_finite(self.latest, step)
-            self.begun.loss_sum += self.latest["train/loss_total"]
-        self.begun.steps += len(rows)
+            self.epoch_progress.loss_sum += self.latest["train/loss_total"]
+        self.epoch_progress.steps += len(rows)
         self.pending.clear()
 
 

@@ -11,21 +11,20 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from arc_vae.common.errors import require
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.errors import require
-from arc_vae.evaluation.reconstruction import validate
+from arc_vae.evaluation.reconstruction import validation_metrics
 from arc_vae.objective.beta_schedule import BetaSchedule
 from arc_vae.objective.loss import BetaVAELoss
-from arc_vae.reporting.record import RunRecord
+from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.batches import Batches
-from arc_vae.training.checkpoints import Checkpoints
-from arc_vae.training.hardware import autocast, resolve_compile, resolve_device, resolve_precision
-from arc_vae.training.interruption import Interrupted, Interruption
-from arc_vae.training.learner import Learner
-from arc_vae.training.step import StepRecords, TrainingStep
+from arc_vae.training.checkpoint_files import CheckpointWriter
+from arc_vae.training.device import autocast, resolve_compile, resolve_device, resolve_precision
+from arc_vae.training.signals import DeferredSignals, Interrupted
+from arc_vae.training.state import TrainingState
+from arc_vae.training.step import StepLog, TrainingStep
 
 logger = logging.getLogger(__name__)
-
 EPOCH_LINE = (
     "epoch {epoch}/{of}: val loss {val/loss_total:.3f}{best}, pixel {val/pixel_accuracy:.4f} "
     "(all-background {val/baseline_accuracy:.4f}), object {val/object_accuracy:.4f}, perfect {val/perfect_rate:.4f}, "
@@ -79,13 +78,13 @@ class Trainer:
 
     def fit(
         self,
-        learner: Learner,
+        learner: TrainingState,
         loss: BetaVAELoss,
         beta_schedule: BetaSchedule,
         corpus: Corpus,
         augment: bool,
-        record: RunRecord,
-        checkpoints: Checkpoints,
+        record: MetricsLog,
+        checkpoints: CheckpointWriter,
         draw: Callable[[int], None],
     ) -> None:
         """Train from where the learner stands to the last epoch, or until early stopping.
@@ -104,49 +103,49 @@ class Trainer:
         logger.info("device %s, precision %s, %s", self.device, self.precision, "compiled" if compile else "eager")
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
         bar = tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True)
-        with bar as progress, logging_redirect_tqdm(), Interruption() as interruption:
-            while not self._over(learner):
-                started = time.perf_counter() - (learner.begun.seconds if learner.begun else 0)
+        with bar as progress, logging_redirect_tqdm(), DeferredSignals() as interruption:
+            while not self._is_finished(learner):
+                started = time.perf_counter() - (learner.epoch_progress.seconds if learner.epoch_progress else 0)
                 try:
                     train_loss = self._train_epoch(step, beta_schedule, batches, record, progress, interruption)
                 except Interrupted:
-                    learner.begun.seconds = time.perf_counter() - started
+                    learner.epoch_progress.seconds = time.perf_counter() - started
                     record.flush()
                     checkpoints.save_last(learner.state_dict())
                     raise
                 with autocast(self.device, self.precision):
-                    metrics = validate(learner.model, loss, beta_schedule.final_beta, val_grids)
-                learner.finish_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
-                self._keep(learner, metrics, record, checkpoints, draw)
+                    metrics = validation_metrics(learner.model, loss, beta_schedule.final_beta, val_grids)
+                learner.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
+                self._log_and_save(learner, metrics, record, checkpoints, draw)
         checkpoints.save_final(learner.state_dict())
 
-    def _over(self, learner: Learner) -> bool:
-        return learner.epoch >= self.max_epochs or learner.early_stopping.exhausted
+    def _is_finished(self, learner: TrainingState) -> bool:
+        return learner.epoch >= self.max_epochs or learner.early_stopping.should_stop
 
     def _train_epoch(
         self,
         step: TrainingStep,
         beta_schedule: BetaSchedule,
         batches: Batches,
-        record: RunRecord,
+        record: MetricsLog,
         progress: tqdm,
-        interruption: Interruption,
+        interruption: DeferredSignals,
     ) -> float:
         """One pass over the batches, or the rest of one; returns the mean objective."""
         learner = step.learner
         epoch = learner.epoch + 1
-        plan = learner.plan_epoch(batches)
+        plan = learner.epoch_order(batches)
         learner.model.train()
         beta = beta_schedule(epoch)
         effective = step.loss.effective_beta(beta, learner.model.latent_dim)
         constants = {"train/beta": beta, "train/beta_effective": effective}
-        records = StepRecords(record, epoch, constants, learner.begun)
+        records = StepLog(record, epoch, constants, learner.epoch_progress)
         # Tensors, so that new values do not compile the objective anew.
         beta, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
-        for batch in batches.follow(plan, done=learner.begun.steps):
+        for batch in batches.iterate(plan, skip=learner.epoch_progress.steps):
             learning_rate = learner.scheduler.get_last_lr()[0]
             weight.fill_(step.loss.foreground_weight(learner.step))
-            fetched = records.add(learner.step + 1, learning_rate, step(batch, beta, weight))
+            fetched = records.append(learner.step + 1, learning_rate, step(batch, beta, weight))
             progress.update()
             if fetched:
                 latest = records.latest
@@ -157,17 +156,17 @@ class Trainer:
                     refresh=False,
                 )
             if interruption.wanted:
-                records.fetch()
-                interruption.heed()
-        records.fetch()
-        return learner.begun.loss_sum / learner.begun.steps
+                records.flush()
+                interruption.raise_pending()
+        records.flush()
+        return learner.epoch_progress.loss_sum / learner.epoch_progress.steps
 
-    def _keep(
+    def _log_and_save(
         self,
-        learner: Learner,
+        learner: TrainingState,
         metrics: dict,
-        record: RunRecord,
-        checkpoints: Checkpoints,
+        record: MetricsLog,
+        checkpoints: CheckpointWriter,
         draw: Callable[[int], None],
     ) -> None:
         """Log, draw, save: the record is on disk before the checkpoint that says it is."""
@@ -175,11 +174,11 @@ class Trainer:
         record.log(metrics, step=learner.step, epoch=epoch)
         best = " (best)" if improved else ""
         logger.info(EPOCH_LINE.format(epoch=epoch, of=self.max_epochs, best=best, seconds=learner.seconds, **metrics))
-        if epoch % self.image_every == 0 or self._over(learner):
+        if epoch % self.image_every == 0 or self._is_finished(learner):
             draw(epoch)
         record.flush()
         for path in checkpoints.save_epoch(learner.state_dict(), learner.model, improved):
             record.artifact(path, name=path.stem.rsplit("_epoch_", 1)[0], type="model")
-        if learner.early_stopping.exhausted:
+        if learner.early_stopping.should_stop:
             watched = learner.early_stopping
             logger.info("early stopping: %s is best since epoch %d", watched.monitor, watched.best_epoch)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from arc_vae.corpus.archive import write_archive
+from arc_vae.corpus.atomic.scenes import generate
 from arc_vae.corpus.corpus import split_sizes
-from arc_vae.corpus.scenes import generate
+from arc_vae.corpus.npz_files import write_npz
 
 
 def generate_splits(num_grids: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -22,6 +22,6 @@ def build(num_grids: int) -> dict[str, float]:
     splits = generate_splits(num_grids)
     generated = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        write_archive(Path(folder) / "corpus.npz", splits)
+        write_npz(Path(folder) / "corpus.npz", splits)
         written = time.perf_counter()
     return {"generate_s": generated - started, "write_s": written - generated}

@@ -8,9 +8,9 @@ from random import Random
 
 import numpy as np
 
-from arc_vae.corpus.catalogues import PATTERNS
-from arc_vae.corpus.shapes import unpack
-from arc_vae.grids import CELLS, SIZE
+from arc_vae.common.grids import CELLS, SIZE
+from arc_vae.corpus.atomic.fixed_shapes import PATTERNS
+from arc_vae.corpus.atomic.shapes import from_row_masks
 
 MAX_CELLS = 15
 TRIES = 50
@@ -25,7 +25,7 @@ RECTANGLES = [
     if 2 <= height * width <= MAX_CELLS and max(height, width) < 3 * min(height, width)
 ]
 LINES = ((0, 1), (0, 1), (0, 1), (1, 0), (1, 0), (1, 0), (1, 1), (1, 1), (1, -1), (1, -1))
-PATTERN_SHAPES: list[Shape] = [np.argwhere(cells).tolist() for cells in unpack(PATTERNS.shapes.rows)]
+PATTERN_SHAPES: list[Shape] = [np.argwhere(cells).tolist() for cells in from_row_masks(PATTERNS.shapes.rows)]
 
 
 def draw_blob(random: Random) -> Shape:

@@ -15,11 +15,11 @@ from collections import defaultdict
 
 import numpy as np
 
-from arc_vae.corpus.catalogues import LINES, PATTERNS, RECTANGLES
-from arc_vae.corpus.raw_random import RawRandom
-from arc_vae.corpus.scenes import KINDS, MAX_OBJECTS, draw_scenes
-from arc_vae.corpus.shapes import MAX_CELLS, unpack
-from arc_vae.grids import NUM_COLORS, SIZE
+from arc_vae.common.grids import NUM_COLORS, SIZE
+from arc_vae.corpus.atomic.fixed_shapes import LINES, PATTERNS, RECTANGLES
+from arc_vae.corpus.atomic.scenes import KINDS, MAX_OBJECTS, sample_scenes
+from arc_vae.corpus.atomic.shapes import MAX_CELLS, from_row_masks
+from arc_vae.corpus.stable_random import StableRandom
 
 Cell = tuple[int, int]
 KIND_SHARE = {"blob": 0.4, "rectangle": 0.2, "line": 0.2, "pattern": 0.2}
@@ -59,7 +59,7 @@ def growth_probability(cells: list[Cell]) -> float:
 
 def shape_nats(rows: np.ndarray, fixed: dict[bytes, float]) -> float:
     """-log probability of a shape pushed to the top left, row masks (16,)."""
-    cells = [(int(y), int(x)) for y, x in zip(*np.nonzero(unpack(rows)), strict=True)]
+    cells = [(int(y), int(x)) for y, x in zip(*np.nonzero(from_row_masks(rows)), strict=True)]
     chance = fixed.get(rows.tobytes(), 0.0)
     if connected(cells):
         chance += KIND_SHARE["blob"] * growth_probability(cells) / (MAX_CELLS - 1)
@@ -80,7 +80,7 @@ def connected(cells: list[Cell]) -> bool:
 
 def pushed(rows: np.ndarray) -> np.ndarray:
     """Row masks (16,) of the same shape at the top left."""
-    cells = np.argwhere(unpack(rows))
+    cells = np.argwhere(from_row_masks(rows))
     cells -= cells.min(axis=0)
     moved = np.zeros(SIZE, dtype=np.uint16)
     for y, x in cells:
@@ -93,13 +93,13 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=5000)
     arguments = parser.parse_args()
     fixed = catalogue_probabilities()
-    scenes = draw_scenes(arguments.scenes, RawRandom("entropy", 0))
+    scenes = sample_scenes(arguments.scenes, StableRandom("entropy", 0))
     nats, of_kind = [], defaultdict(list)
     for kinds, masks in zip(scenes.kinds, scenes.masks, strict=True):
         placed = [(KINDS[kind], pushed(mask)) for kind, mask in zip(kinds, masks, strict=True) if mask.any()]
         total = math.log(MAX_OBJECTS) - math.log(math.factorial(len(placed)))
         for kind, rows in placed:
-            shape = unpack(rows)
+            shape = from_row_masks(rows)
             anchors = (SIZE + 1 - shape.any(axis=1).sum()) * (SIZE + 1 - shape.any(axis=0).sum())
             of_kind[kind].append(shape_nats(rows, fixed))
             total += math.log(NUM_COLORS - 1) + of_kind[kind][-1] + math.log(anchors)

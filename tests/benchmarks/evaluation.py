@@ -20,29 +20,33 @@ from fresh import memory_mb
 from step_setup import configuration
 from timing import print_table
 
-from arc_vae import judging
+from arc_vae.configuration.instantiate import to_plain
 from arc_vae.corpus import Corpus
-from arc_vae.evaluation import evaluation, validity
-from arc_vae.experiment import Experiment, assemble, plain, reassemble
-from arc_vae.pipeline import make_learner
+from arc_vae.evaluation import measure as measuring
+from arc_vae.evaluation import validity
+from arc_vae.evaluation.validity import ValidityDetector
 from arc_vae.reporting import latent_space
-from arc_vae.reporting.report import write_report
-from arc_vae.run_directory import RunDirectory
-from arc_vae.training.checkpoints import Checkpoints
-from arc_vae.training.hardware import use_machine_well
+from arc_vae.reporting.run_report import write_report
+from arc_vae.runs import evaluate_run as evaluating
+from arc_vae.runs.evaluate_run import evaluate_run
+from arc_vae.runs.experiment import Experiment, build_experiment, load_experiment
+from arc_vae.runs.run import build_training_state
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training.checkpoint_files import CheckpointWriter
+from arc_vae.training.device import configure_process
 
 # Stage: the functions whose time it is, as the modules that call them name them.
 STAGES = {
-    "reconstruct the test split": [(evaluation, "reconstruct")],
-    "accuracies": [(evaluation, "elbo_terms")],
-    "decode samples and paths": [(evaluation, "decode_grids")],
-    "structural statistics": [(evaluation, "structural_statistics"), (validity, "structural_statistics")],
-    "yardstick, fit": [(validity.ValidityYardstick, "__init__")],
-    "validity, score": [(validity.ValidityYardstick, "valid")],
-    "two-sample tests": [(evaluation, "classifier_two_sample_accuracy")],
+    "reconstruct the test split": [(measuring, "reconstruct")],
+    "accuracies": [(measuring, "reconstruction_metrics")],
+    "decode samples and paths": [(measuring, "decode_grids")],
+    "structural statistics": [(measuring, "structural_statistics"), (validity, "structural_statistics")],
+    "yardstick, fit": [(ValidityDetector, "__init__")],
+    "validity, score": [(ValidityDetector, "is_valid")],
+    "two-sample tests": [(measuring, "classifier_two_sample_accuracy")],
     "PCA": [(latent_space, "pca")],
     "t-SNE": [(latent_space, "tsne")],
-    "pictures": [(latent_space, "_draw"), (judging, "draw_interpolations")],
+    "pictures": [(latent_space, "_draw"), (evaluating, "draw_interpolations")],
 }
 
 
@@ -92,18 +96,20 @@ class Stopwatch:
 def untrained_run(folder: Path, num_grids: int, device: str) -> tuple[RunDirectory, Experiment, Corpus]:
     """The default experiment before its first step, saved in `folder` as a run saves it."""
     cfg = configuration(f"data.num_grids={num_grids}", f"data.directory={folder}", f"training.device={device}")
-    experiment = assemble(cfg)
+    experiment = build_experiment(cfg)
     corpus = experiment.source.load()
-    learner = make_learner(experiment, corpus, plain(cfg))
+    learner = build_training_state(experiment, corpus, to_plain(cfg))
     directory = RunDirectory(folder / "run")
-    Checkpoints(directory.checkpoints, every=100).save_epoch({**learner.state_dict(), "epoch": 1}, learner.model, True)
+    CheckpointWriter(directory.checkpoints, every=100).save_epoch(
+        {**learner.state_dict(), "epoch": 1}, learner.model, True
+    )
     return directory, experiment, corpus
 
 
 def copied_run(folder: Path, run: Path, device: str) -> tuple[RunDirectory, Experiment, Corpus]:
     """A copy of the run directory `run`, so that its own files stay as they are."""
     directory = RunDirectory(shutil.copytree(run, folder / run.name, ignore=shutil.ignore_patterns("wandb")))
-    experiment = reassemble(directory, device)
+    experiment = load_experiment(directory, device)
     return directory, experiment, experiment.source.load()
 
 
@@ -129,7 +135,7 @@ def measure(directory: RunDirectory, experiment: Experiment, corpus: Corpus) -> 
                 timed = watch.timed(name, getattr(owner, function))
                 patches.enter_context(patch.object(owner, function, timed))
         with watch.stage("the rest of judging"):
-            judging.judge(directory, experiment, corpus)
+            evaluate_run(directory, experiment, corpus)
     with watch.stage("report"):
         write_report(directory.path)
     return watch
@@ -141,7 +147,7 @@ def main() -> None:
     parser.add_argument("--num-grids", type=int, default=100_000, help="of the corpus that an untrained model sees")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
     arguments = parser.parse_args()
-    use_machine_well()
+    configure_process()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.run:
             found = copied_run(Path(folder), Path(arguments.run.removeprefix("run=")).resolve(), arguments.device)

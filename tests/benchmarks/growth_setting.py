@@ -7,14 +7,14 @@ from fresh import memory_mb
 from step_setup import first_batch_of, make_step, train_on, validate_on
 
 from arc_vae.corpus import Corpus
-from arc_vae.corpus.atomic import AtomicCorpus
+from arc_vae.corpus.atomic.source import AtomicSource
 
 STEPS = 5
 
 
 def load(num_grids: int, directory: str) -> Corpus:
     """The atomic corpus of that size, generated into `directory` where it is not there yet."""
-    return AtomicCorpus(num_grids, directory=directory).load()
+    return AtomicSource(num_grids, directory=directory).load()
 
 
 def calls(num_grids: int, latent_dim: int, batch_size: int, directory: str) -> dict[str, Callable[[], object]]:

@@ -22,7 +22,8 @@ from pathlib import Path
 from schedule import short
 from timing import medians, print_table
 
-from arc_vae.training import checkpoints
+from arc_vae.common.torch_files import load_checkpoint
+from arc_vae.training.checkpoint_files import LAST
 
 GOAL = 1.4  # times as fast as one after the other
 SEEDS = (0, 1)
@@ -76,8 +77,8 @@ def run_pair(folder: Path, train: Sequence[str], halves: Sequence[Sequence[int] 
     for process, log in running:
         finish(process, log)
     whole = time.perf_counter() - started
-    lasts = [folder / str(seed) / "checkpoints" / checkpoints.LAST for seed in SEEDS]
-    trained = [checkpoints.load(last, {"seconds"}, "the last.pth of a run")["seconds"] for last in lasts]
+    lasts = [folder / str(seed) / "checkpoints" / LAST for seed in SEEDS]
+    trained = [load_checkpoint(last, {"seconds"}, "the last.pth of a run")["seconds"] for last in lasts]
     return (max(trained) if at_once else sum(trained)), whole
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from timing import in_turn, medians, print_table
 
-from arc_vae.sweeping.frozen import Job, write_jobs
-from arc_vae.sweeping.leaderboard import write_leaderboard
-from arc_vae.sweeping.ledger import read_sweep
+from arc_vae.sweeps.job_files import SweepJob, write_jobs
+from arc_vae.sweeps.leaderboard import write_leaderboard
+from arc_vae.sweeps.status import read_statuses
 
 # What the ledger reads of a run; checkpoints and pictures it does not touch.
 READ = ("status.json", "metrics.json", "metrics.jsonl")
@@ -20,7 +20,7 @@ READ = ("status.json", "metrics.json", "metrics.jsonl")
 
 def copies(run: Path, sweep: Path, count: int) -> Path:
     """A sweep of `count` jobs, each with its own links to the run's files."""
-    jobs = [Job(number, [f"seed={number}"], sweep / str(number)) for number in range(count)]
+    jobs = [SweepJob(number, [f"seed={number}"], sweep / str(number)) for number in range(count)]
     for job in jobs:
         job.directory.mkdir(parents=True)
         shutil.copy(run / "status.json", job.directory)
@@ -37,8 +37,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sweeps = {count: copies(arguments.run, Path(folder) / str(count), count) for count in (1, 10, 100)}
-        read = medians(in_turn({n: lambda s=s: read_sweep(s) for n, s in sweeps.items()}, arguments.rounds, 1))
-        entries = {count: read_sweep(sweep) for count, sweep in sweeps.items()}
+        read = medians(in_turn({n: lambda s=s: read_statuses(s) for n, s in sweeps.items()}, arguments.rounds, 1))
+        entries = {count: read_statuses(sweep) for count, sweep in sweeps.items()}
         writing = {n: lambda n=n, s=s: write_leaderboard(s, entries[n]) for n, s in sweeps.items()}
         write = medians(in_turn(writing, arguments.rounds, 1))
     rows = [

@@ -12,7 +12,7 @@ from plain_loop import ETA_MIN, GRADIENT_CLIP, LEARNING_RATE, loaders
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor
 
-from arc_vae.evaluation.metrics import pixel_accuracy
+from arc_vae.evaluation.accuracies import pixel_accuracy
 from arc_vae.models import BetaVAE
 from arc_vae.objective import BetaVAELoss
 from arc_vae.objective.beta_schedule import ThreePhase

@@ -27,7 +27,7 @@ from plain_loop import train as train_plain
 from schedule import phases, short
 from timing import print_table
 
-from arc_vae.corpus.atomic import AtomicCorpus
+from arc_vae.corpus.atomic.source import AtomicSource
 from arc_vae.objective.beta_schedule import ThreePhase
 
 REAL = "real"
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace, name: str, folder: Path) -> tuple[float, float
 
 def train_only(args: argparse.Namespace) -> None:
     """Be the process of one contender: train and leave metrics.json in `args.folder`, as the real command does."""
-    corpus_file = AtomicCorpus(args.num_grids, directory=args.datasets).path
+    corpus_file = AtomicSource(args.num_grids, directory=args.datasets).path
     beta = ThreePhase(*phases(args.epochs))
     args.folder.mkdir(parents=True, exist_ok=True)
     if args.only == "plain":
@@ -136,7 +136,7 @@ def main() -> None:
     if args.only:
         train_only(args)
         return
-    AtomicCorpus(args.num_grids, directory=args.datasets).load()  # builds it now if need be, at nobody's expense
+    AtomicSource(args.num_grids, directory=args.datasets).load()  # builds it now if need be, at nobody's expense
     names = [name for name in CONTENDERS if name in args.contenders]
     measured: dict[str, list] = {name: [] for name in names}
     for turn in range(args.rounds):

@@ -16,7 +16,7 @@ from schedule import short
 from step_setup import counted_bytes
 from timing import print_table
 
-from arc_vae.grids import CELLS
+from arc_vae.common.grids import CELLS
 
 GOAL = 1.5
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader, Dataset
 
-from arc_vae.evaluation.metrics import pixel_accuracy
+from arc_vae.evaluation.accuracies import pixel_accuracy
 from arc_vae.models import BetaVAE
 from arc_vae.objective import BetaVAELoss
 from arc_vae.objective.beta_schedule import ThreePhase

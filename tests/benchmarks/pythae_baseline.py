@@ -13,9 +13,9 @@ import time
 
 import torch
 
-from arc_vae.corpus.atomic import AtomicCorpus
-from arc_vae.evaluation.evaluation import evaluate
-from arc_vae.evaluation.verdict import Criteria
+from arc_vae.corpus.atomic.source import AtomicSource
+from arc_vae.evaluation.criteria import Criteria
+from arc_vae.evaluation.measure import measure
 
 
 def main() -> None:
@@ -27,11 +27,11 @@ def main() -> None:
     arguments = parser.parse_args()
     from pythae_vae import train  # what it needs is not among the project's own requirements
 
-    corpus = AtomicCorpus(arguments.num_grids).load()
+    corpus = AtomicSource(arguments.num_grids).load()
     started = time.process_time()
     model = train(corpus.train, corpus.val, arguments.latent_dim, arguments.epochs, arguments.seed)
     minutes = (time.process_time() - started) / 60
-    metrics = evaluate(model, corpus, Criteria(), torch.device("cpu")).metrics
+    metrics = measure(model, corpus, Criteria(), torch.device("cpu")).metrics
     print(json.dumps({"cpu_minutes": round(minutes, 1), **metrics}, indent=2))
 
 

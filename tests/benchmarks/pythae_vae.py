@@ -10,9 +10,8 @@ from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from arc_vae.grids import NUM_COLORS, SIZE
-from arc_vae.models.beta_vae import GaussianVAE
-from arc_vae.models.encoder import Posterior
+from arc_vae.common.grids import NUM_COLORS, SIZE
+from arc_vae.models.base import GaussianVAE, Posterior
 
 INPUT = (NUM_COLORS, SIZE, SIZE)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from arc_vae.grids import NUM_COLORS, SIZE
+from arc_vae.common.grids import NUM_COLORS, SIZE
 
 MAX_OBJECTS = 6
 LARGEST = 5

@@ -21,8 +21,10 @@ from timing import in_turn, medians, print_table
 from torch import Tensor, nn
 
 from arc_vae.models import BetaVAE
-from arc_vae.models.encoder import MIN_SIGMA, one_hot
-from arc_vae.objective.loss import BetaVAELoss, CellNats, cell_nats, kl_divergence
+from arc_vae.models.base import MIN_SIGMA
+from arc_vae.models.beta_vae.encoder import one_hot
+from arc_vae.objective.loss import BetaVAELoss
+from arc_vae.objective.terms import ReconstructionNats, kl_divergence, reconstruction_nats
 
 BATCH, FOREGROUND = 128, 0.07
 LOSS = BetaVAELoss()
@@ -113,11 +115,14 @@ class Stacked(Separate):
     def backward(self) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
             logits, mu, logvar = self.forward()
-        parts = cell_nats(logits, self.grids.repeat_interleave(self.count, dim=0))
-        nats = [CellNats(*part) for part in zip(*(part.view(BATCH, -1).mean(dim=0) for part in parts), strict=True)]
+        parts = reconstruction_nats(logits, self.grids.repeat_interleave(self.count, dim=0))
+        nats = [
+            ReconstructionNats(*part)
+            for part in zip(*(part.view(BATCH, -1).mean(dim=0) for part in parts), strict=True)
+        ]
         kl = kl_divergence(mu, logvar).mean(dim=1)
         self.wide.zero_grad()
-        sum(LOSS.combine(*terms).total for terms in zip(nats, kl, self.betas, strict=True)).backward()
+        sum(LOSS.from_batch_means(*terms).total for terms in zip(nats, kl, self.betas, strict=True)).backward()
         for wide, *parts in zip(self.wide.parameters(), *self.parameters, strict=True):
             for part, gradient in zip(parts, wide.grad.chunk(self.count), strict=True):
                 part.grad = gradient

@@ -15,7 +15,7 @@ from timing import in_turn, medians, print_table
 from torch.utils.flop_counter import FlopCounterMode
 
 from arc_vae.corpus import Corpus
-from arc_vae.corpus.scenes import generate
+from arc_vae.corpus.atomic.scenes import generate
 from arc_vae.training.step import TrainingStep
 
 SIDE = 2048

@@ -9,14 +9,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
 
-from arc_vae.config import conf_dir
+from arc_vae.common.grids import SIZE
+from arc_vae.configuration.instantiate import to_plain
+from arc_vae.configuration.paths import conf_dir
 from arc_vae.corpus import Corpus
-from arc_vae.evaluation.reconstruction import validate
-from arc_vae.experiment import assemble, plain
-from arc_vae.grids import SIZE
-from arc_vae.pipeline import make_learner
+from arc_vae.evaluation.reconstruction import validation_metrics
+from arc_vae.runs.experiment import build_experiment
+from arc_vae.runs.run import build_training_state
 from arc_vae.training.batches import Batches
-from arc_vae.training.hardware import autocast, use_machine_well
+from arc_vae.training.device import autocast, configure_process
 from arc_vae.training.step import TrainingStep
 
 BETA = 2.0
@@ -30,10 +31,10 @@ def configuration(*overrides: str) -> DictConfig:
 
 def make_step(corpus: Corpus, *overrides: str, device: str = "cpu", compile: bool = False) -> TrainingStep:
     """A step of the default experiment with `overrides`, precision resolved as in a run."""
-    use_machine_well()
+    configure_process()
     cfg = configuration(f"training.device={device}", *overrides)
-    experiment = assemble(cfg)
-    learner = make_learner(experiment, corpus, plain(cfg))
+    experiment = build_experiment(cfg)
+    learner = build_training_state(experiment, corpus, to_plain(cfg))
     trainer = experiment.trainer
     return TrainingStep(learner, experiment.loss, trainer.gradient_clip, trainer.precision, compile)
 
@@ -63,7 +64,7 @@ def validate_on(step: TrainingStep, grids: np.ndarray) -> Callable[[], dict]:
 
     def call() -> dict:
         with autocast(val_grids.device, step.precision):
-            return validate(step.learner.model, step.loss, BETA, val_grids)
+            return validation_metrics(step.learner.model, step.loss, BETA, val_grids)
 
     return call
 

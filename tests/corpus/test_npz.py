@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.corpus import load_corpus
-from arc_vae.corpus.npz import NpzCorpus
-from arc_vae.errors import InvalidValue, UserError
+from arc_vae.corpus.npz import NpzSource
 
 GOLDEN_SPLIT = "e57d8074818b37416fe7cd20d5d1a37486a5cbd25bac5abe9db8a848586401b3"
 
@@ -164,13 +164,13 @@ def test_a_zip_of_other_things_is_refused(tmp_path):
 
 def test_the_source_reads_the_files_once(tmp_path):
     np.savez(tmp_path / "mine.npz", grids=numbered(20))
-    source = NpzCorpus(str(tmp_path / "mine.npz"), seed=5, augment=False)
+    source = NpzSource(str(tmp_path / "mine.npz"), seed=5, augment=False)
     assert (source.name, source.augment, source.sizes()) == ("mine.npz", False, {"train": 16, "val": 2, "test": 2})
-    assert source.load() is source.build()
+    assert source.load() is source.verify()
     assert source.load().sha256 == load_corpus(tmp_path / "mine.npz", seed=5).sha256
 
 
 @pytest.mark.parametrize("arguments", [{"path": ""}, {"path": "x", "seed": -1}, {"path": "x", "augment": 1}])
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(InvalidValue):
-        NpzCorpus(**arguments)
+        NpzSource(**arguments)

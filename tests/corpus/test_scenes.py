@@ -3,22 +3,22 @@
 import numpy as np
 import pytest
 
-from arc_vae.corpus.raw_random import RawRandom
-from arc_vae.corpus.scenes import BLOCK, KINDS, draw_scenes, generate, place
-from arc_vae.corpus.shapes import Shapes, pack, unpack
+from arc_vae.corpus.atomic.scenes import BLOCK, KINDS, generate, place_objects, sample_scenes
+from arc_vae.corpus.atomic.shapes import Shapes, from_row_masks, to_row_masks
+from arc_vae.corpus.stable_random import StableRandom
 
 NUM_SCENES = 20_000
 
 
 @pytest.fixture(scope="module")
 def scenes():
-    return draw_scenes(NUM_SCENES, RawRandom("test scenes"))
+    return sample_scenes(NUM_SCENES, StableRandom("test scenes"))
 
 
 @pytest.fixture(scope="module")
 def cells(scenes):
     """Cells of each object, bool (n, 4, 16, 16)."""
-    return unpack(scenes.masks)
+    return from_row_masks(scenes.masks)
 
 
 def assert_shares(values, wanted):
@@ -108,8 +108,8 @@ def test_an_object_that_finds_no_room_is_left_out_and_the_next_still_placed():
     shape[0, 0, :, :15] = True  # 16×15: leaves one column free, left or right
     shape[0, 1, :2, :2] = True  # never fits
     shape[0, 2, :16, :1] = True  # fits in that column alone
-    shapes = Shapes(pack(shape), np.array([[16, 2, 16, 1]]), np.array([[15, 2, 1, 1]]))
-    placed = unpack(place(shapes, np.array([3]), RawRandom("crowded")))
+    shapes = Shapes(to_row_masks(shape), np.array([[16, 2, 16, 1]]), np.array([[15, 2, 1, 1]]))
+    placed = from_row_masks(place_objects(shapes, np.array([3]), StableRandom("crowded")))
     assert placed.sum((2, 3)).tolist() == [[240, 0, 16, 0]]
     assert placed.sum(1).max() == 1
 

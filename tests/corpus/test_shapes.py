@@ -7,34 +7,34 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from arc_vae.corpus.catalogues import LINES, PATTERNS, RECTANGLES
-from arc_vae.corpus.raw_random import RawRandom
-from arc_vae.corpus.shapes import draw_blobs, pack, unpack
+from arc_vae.corpus.atomic.fixed_shapes import LINES, PATTERNS, RECTANGLES
+from arc_vae.corpus.atomic.shapes import from_row_masks, sample_blobs, to_row_masks
+from arc_vae.corpus.stable_random import StableRandom
 
 NUM_BLOBS = 20_000
 
 
 @pytest.fixture(scope="module")
 def blobs():
-    return draw_blobs(NUM_BLOBS, RawRandom("test blobs"))
+    return sample_blobs(NUM_BLOBS, StableRandom("test blobs"))
 
 
 def test_pack_and_unpack_are_inverse():
-    cells = RawRandom("cells").below(2, 50 * 256).reshape(50, 16, 16).astype(bool)
-    rows = pack(cells)
+    cells = StableRandom("cells").integers(2, 50 * 256).reshape(50, 16, 16).astype(bool)
+    rows = to_row_masks(cells)
     assert rows.dtype == np.uint16
-    assert (unpack(rows) == cells).all()
+    assert (from_row_masks(rows) == cells).all()
 
 
 def test_bit_j_is_column_j():
     cells = np.zeros((16, 16), dtype=bool)
     cells[2, 3] = cells[2, 15] = True
-    assert pack(cells).tolist() == [0, 0, 2**3 + 2**15] + [0] * 13
+    assert to_row_masks(cells).tolist() == [0, 0, 2**3 + 2**15] + [0] * 13
 
 
 @pytest.mark.parametrize("catalogue", [RECTANGLES, LINES, PATTERNS], ids=["rectangles", "lines", "patterns"])
 def test_catalogue_shapes_are_distinct_of_2_to_15_cells_at_the_top_left(catalogue):
-    cells = unpack(catalogue.shapes.rows)
+    cells = from_row_masks(catalogue.shapes.rows)
     assert_measured(cells, catalogue.shapes)
     assert len(np.unique(catalogue.shapes.rows, axis=0)) == len(cells)
     assert set(cells.sum((1, 2))) <= set(range(2, 16))
@@ -42,7 +42,7 @@ def test_catalogue_shapes_are_distinct_of_2_to_15_cells_at_the_top_left(catalogu
 
 def test_rectangles_are_filled_and_all_sizes_under_three_to_one():
     shapes = RECTANGLES.shapes
-    assert (unpack(shapes.rows).sum((1, 2)) == shapes.height * shapes.width).all()
+    assert (from_row_masks(shapes.rows).sum((1, 2)) == shapes.height * shapes.width).all()
     upright = {(2, 1), (2, 2), (3, 2), (4, 2), (5, 2), (3, 3), (4, 3), (5, 3)}
     sizes = list(zip(shapes.height.tolist(), shapes.width.tolist(), strict=True))
     assert sorted(sizes) == sorted(upright | {(w, h) for h, w in upright})
@@ -50,7 +50,7 @@ def test_rectangles_are_filled_and_all_sizes_under_three_to_one():
 
 def test_lines_go_four_ways_with_2_to_10_cells():
     shapes = LINES.shapes
-    cells = unpack(shapes.rows)
+    cells = from_row_masks(shapes.rows)
     found = Counter()
     for line, height, width in zip(cells, shapes.height, shapes.width, strict=True):
         length = int(line.sum())
@@ -63,8 +63,8 @@ def test_lines_go_four_ways_with_2_to_10_cells():
 
 
 def test_patterns_are_five_equally_likely_families_of_about_5_5_cells():
-    shapes = PATTERNS.draw(20_000, RawRandom("patterns"))
-    size = unpack(shapes.rows).sum((1, 2))
+    shapes = PATTERNS.draw(20_000, StableRandom("patterns"))
+    size = from_row_masks(shapes.rows).sum((1, 2))
     assert 5.2 < size.mean() < 5.8
     is_plus = np.any([(shapes.rows == plus).all(axis=1) for plus in PLUSES], axis=0)
     assert abs(is_plus.mean() - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 20_000)
@@ -77,14 +77,14 @@ PLUSES[2, :5] = 0b010, 0b010, 0b111, 0b010, 0b010
 
 
 def test_blobs_are_four_connected(blobs):
-    cells = unpack(blobs.rows)
+    cells = from_row_masks(blobs.rows)
     padded = np.pad(cells, ((0, 0), (0, 1), (0, 1)))  # so that blobs, laid side by side, stay apart
     across = np.concatenate(padded, axis=1)
     assert label(across)[1] == NUM_BLOBS
 
 
 def test_blobs_have_2_to_15_cells_equally_likely_and_lie_at_the_top_left(blobs):
-    cells = unpack(blobs.rows)
+    cells = from_row_masks(blobs.rows)
     shares = np.bincount(cells.sum((1, 2)), minlength=16) / NUM_BLOBS
     assert shares[:2].sum() == 0 and len(shares) == 16
     assert abs(shares[2:] - 1 / 14).max() < 5 * np.sqrt(13 / 196 / NUM_BLOBS)
@@ -92,13 +92,13 @@ def test_blobs_have_2_to_15_cells_equally_likely_and_lie_at_the_top_left(blobs):
 
 
 def test_blobs_do_not_come_sorted_by_size(blobs):
-    size = unpack(blobs.rows).sum((1, 2))
+    size = from_row_masks(blobs.rows).sum((1, 2))
     assert abs(np.corrcoef(size, np.arange(NUM_BLOBS))[0, 1]) < 5 / np.sqrt(NUM_BLOBS)
 
 
 def test_blobs_grow_by_the_stated_law(blobs):
     """Frequencies of the 19 tetrominoes (turned ones apart) against their exact probabilities."""
-    cells = unpack(blobs.rows)
+    cells = from_row_masks(blobs.rows)
     of_four = cells[cells.sum((1, 2)) == 4]
     found = Counter(tuple(map(tuple, np.argwhere(shape).tolist())) for shape in of_four)
     wanted = probabilities_of_grown_shapes(4)

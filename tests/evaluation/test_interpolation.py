@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from arc_vae.evaluation.interpolation import (
-    STEPS,
-    interpolation_smoothness,
-    interpolation_validity,
-    straight_paths,
-)
-from arc_vae.grids import SIZE
+from arc_vae.common.grids import SIZE
+from arc_vae.evaluation.interpolation import STEPS, interpolation_smoothness, interpolation_validity, straight_paths
 
 
 def path(*changes: tuple[int, int]) -> np.ndarray:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from arc_vae.evaluation.metrics import active_dims, reconstruction_accuracies
+from arc_vae.evaluation.accuracies import active_dims, reconstruction_accuracies
 
 
 def test_all_background_scores_its_share_and_no_object():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
+from arc_vae.common.grids import SIZE, symmetry_table
 from arc_vae.evaluation.statistics import STATISTIC_NAMES, dominant_color, statistic, structural_statistics
-from arc_vae.grids import SIZE, symmetry_table
 
 
 def drawn(*rows: str, top: int = 5, left: int = 5) -> np.ndarray:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from arc_vae.corpus.atomic import AtomicCorpus
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
+from arc_vae.corpus.atomic.source import AtomicSource
 from arc_vae.evaluation.statistics import structural_statistics
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, color_distance, foreground_ratio
-from arc_vae.evaluation.validity import ValidityYardstick
+from arc_vae.evaluation.validity import ValidityDetector
 
 COUNT = 1000
 
@@ -17,7 +17,7 @@ def accuracy(samples: np.ndarray, real: np.ndarray, seed: int = 0) -> float:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    return AtomicCorpus(num_grids=5_000, seed=1, directory=str(tmp_path_factory.mktemp("corpus"))).load()
+    return AtomicSource(num_grids=5_000, seed=1, directory=str(tmp_path_factory.mktemp("corpus"))).load()
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,11 @@ def test_noise_is_told_apart(real):
 
 def test_valid_samples_all_alike_are_told_apart(corpus, real):
     """The failure that validity cannot see: one real grid in its eight symmetries, again and again."""
-    yardstick = ValidityYardstick(corpus.train, corpus.val)
-    one = corpus.test[yardstick.valid(structural_statistics(corpus.test))][0]
+    yardstick = ValidityDetector(corpus.train, corpus.val)
+    one = corpus.test[yardstick.is_valid(structural_statistics(corpus.test))][0]
     turned = [np.rot90(base, turns) for base in (one, one.T) for turns in range(4)]
     alike = np.tile(turned, (COUNT // 8, 1, 1))
-    assert yardstick.valid(structural_statistics(alike)).all()
+    assert yardstick.is_valid(structural_statistics(alike)).all()
     assert accuracy(alike, real) > 0.95
 
 

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from arc_vae.corpus.atomic import AtomicCorpus
+from arc_vae.common.grids import NUM_COLORS
+from arc_vae.corpus.atomic.source import AtomicSource
 from arc_vae.evaluation.statistics import structural_statistics
-from arc_vae.evaluation.validity import ValidityYardstick
-from arc_vae.grids import NUM_COLORS
+from arc_vae.evaluation.validity import ValidityDetector
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    return AtomicCorpus(num_grids=20_000, seed=0, directory=str(tmp_path_factory.mktemp("corpus"))).load()
+    return AtomicSource(num_grids=20_000, seed=0, directory=str(tmp_path_factory.mktemp("corpus"))).load()
 
 
 @pytest.fixture(scope="module")
 def yardstick(corpus):
-    return ValidityYardstick(corpus.train, corpus.val)
+    return ValidityDetector(corpus.train, corpus.val)
 
 
-def valid_share(yardstick: ValidityYardstick, grids: np.ndarray) -> float:
-    return float(yardstick.valid(structural_statistics(grids)).mean())
+def valid_share(yardstick: ValidityDetector, grids: np.ndarray) -> float:
+    return float(yardstick.is_valid(structural_statistics(grids)).mean())
 
 
 def independent_draws(train: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -63,15 +63,15 @@ def test_refuses_recolored_objects(corpus, yardstick):
 
 def test_blank_is_refused_by_rule_even_in_a_blank_corpus():
     blank = np.zeros((50, 16, 16), dtype=np.uint8)
-    assert not ValidityYardstick(blank, blank).valid(structural_statistics(blank)).any()
+    assert not ValidityDetector(blank, blank).is_valid(structural_statistics(blank)).any()
 
 
 def test_the_seed_decides_everything(corpus):
-    first, second = (ValidityYardstick(corpus.train[:500], corpus.val[:200], seed=3) for _ in range(2))
+    first, second = (ValidityDetector(corpus.train[:500], corpus.val[:200], seed=3) for _ in range(2))
     assert first.threshold == second.threshold
     table = structural_statistics(corpus.test[:200])
     np.testing.assert_array_equal(first.scores(table), second.scores(table))
 
 
 def test_no_grids(corpus, yardstick):
-    assert yardstick.valid(structural_statistics(corpus.test[:0])).shape == (0,)
+    assert yardstick.is_valid(structural_statistics(corpus.test[:0])).shape == (0,)

@@ -1,6 +1,6 @@
 import pytest
 
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
 from arc_vae.evaluation import Criteria
 
 GOOD = {
@@ -13,7 +13,7 @@ GOOD = {
 
 
 def test_all_four_pass():
-    verdict = Criteria().judge(GOOD)
+    verdict = Criteria().check(GOOD)
     assert verdict["passed"] and verdict["fallback"] == []
     assert all(v["passed"] for v in verdict["criteria"].values())
 
@@ -29,14 +29,14 @@ def test_all_four_pass():
     ],
 )
 def test_each_failure_is_named_with_its_sweep(changed, failed, fallback):
-    verdict = Criteria().judge({**GOOD, **changed})
+    verdict = Criteria().check({**GOOD, **changed})
     assert not verdict["passed"] and verdict["fallback"] == [fallback]
     assert [name for name, v in verdict["criteria"].items() if not v["passed"]] == [failed]
 
 
 def test_a_sweep_that_answers_two_failures_is_named_once():
     bad = {**GOOD, "sample_validity": 0.0, "interpolation_validity": 0.0, "kl_per_dim": [0.0]}
-    assert Criteria().judge(bad)["fallback"] == ["posterior_collapse", "poor_samples"]
+    assert Criteria().check(bad)["fallback"] == ["posterior_collapse", "poor_samples"]
 
 
 @pytest.mark.parametrize("name", ["pixel_accuracy", "sample_validity", "interpolation_validity"])

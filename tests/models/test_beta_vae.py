@@ -1,10 +1,12 @@
 import pytest
 import torch
 
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
 from arc_vae.models import BetaVAE, Encoder, reparameterize
-from arc_vae.models.decoder import TransposedConvolution, most_likely_colors
-from arc_vae.models.encoder import MIN_SIGMA, one_hot
+from arc_vae.models.base import MIN_SIGMA
+from arc_vae.models.beta_vae.decoder import TransposedConvolution
+from arc_vae.models.beta_vae.encoder import one_hot
+from arc_vae.models.decoding import argmax_colors
 
 GRIDS = torch.randint(10, (3, 16, 16), dtype=torch.uint8)
 
@@ -53,7 +55,7 @@ def test_one_hot_marks_each_cells_colour():
 def test_most_likely_colors_are_the_argmax_and_the_lowest_of_equals(dtype, layout):
     # Few different values, so that most cells have several colours of the highest.
     logits = torch.randint(-3, 3, (5, 10, 16, 16)).to(dtype).contiguous(memory_format=layout)
-    colors = most_likely_colors(logits)
+    colors = argmax_colors(logits)
     assert colors.dtype == torch.uint8
     assert (colors == logits.float().numpy().argmax(axis=1)).all()
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from arc_vae.evaluation.reconstruction import decode_grids
 from arc_vae.models import BetaVAE, ObjectSlotVAE
+from arc_vae.models.decoding import decode_grids
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def grid(*rectangles: tuple[int, slice, slice]) -> torch.Tensor:
 
 
 def path(model: ObjectSlotVAE, start: torch.Tensor, end: torch.Tensor, steps: int = 10) -> torch.Tensor:
-    codes = model.other_paths(model.encode(start).mu, model.encode(end).mu, steps)["objects"]
+    codes = model.interpolation_paths(model.encode(start).mu, model.encode(end).mu, steps)["objects"]
     assert codes.shape == (1, steps + 1, 10)
     assert torch.equal(codes[0, 0], model.encode(start).mu[0]) and torch.equal(codes[0, -1], model.encode(end).mu[0])
     return decode_grids(model.decoder, codes[0])
@@ -53,13 +53,13 @@ def test_objects_without_a_partner_stay(model):
 def test_objects_stay_within_the_grid(model):
     torch.manual_seed(1)
     codes = torch.randn(200, 10)
-    between = model.other_paths(codes[:100], codes[100:], 7)["objects"].flatten(0, 1)
+    between = model.interpolation_paths(codes[:100], codes[100:], 7)["objects"].flatten(0, 1)
     logits = model.decode(between)
     assert between.isfinite().all() and logits.isfinite().all()
-    objects = model.decoder.stations.read(between[:, :3])
-    _, corner = objects.nearest_station()
+    objects = model.decoder.pose_codec.decode(between[:, :3])
+    _, corner = objects.nearest_placement()
     assert (corner >= 0).all() and (corner + objects.extent <= 16).all()
 
 
 def test_a_model_of_one_code_offers_none():
-    assert BetaVAE().other_paths(torch.zeros(1, 10), torch.ones(1, 10), 10) == {}
+    assert BetaVAE().interpolation_paths(torch.zeros(1, 10), torch.ones(1, 10), 10) == {}

@@ -2,12 +2,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from arc_vae.corpus.scenes import generate
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
+from arc_vae.corpus.atomic.scenes import generate
 from arc_vae.models import ObjectSlotVAE
-from arc_vae.models.object_slots import ObjectSlotDecoder
-from arc_vae.models.objects import align, deal
-from arc_vae.objective.loss import kl_divergence
+from arc_vae.models.object_slots.components import assign_to_slots, crop_to_corner
+from arc_vae.models.object_slots.decoder import ObjectSlotDecoder
+from arc_vae.objective.terms import kl_divergence
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def grids() -> torch.Tensor:
 
 def paint(model: ObjectSlotVAE, shapes: torch.Tensor) -> None:
     """Have the decoder's network paint these shapes (B, S, 16, 16), whatever the code says."""
-    model.decoder.canvas = lambda z, count, extent: (0.999 * shapes.float()).flatten(0, 1)
+    model.decoder.paint_shapes = lambda z, count, extent: (0.999 * shapes.float()).flatten(0, 1)
 
 
 def at(model: ObjectSlotVAE, *objects: tuple[int, int, int, int, int], symmetry: int = 0) -> torch.Tensor:
     """The code (1, 10) of objects of so many (colour, row, column, rows, columns), then "stop"."""
-    stations, count = model.decoder.stations, torch.tensor([len(objects)])
+    stations, count = model.decoder.pose_codec, torch.tensor([len(objects)])
     color, *box = torch.tensor([*objects, *[(1, 0, 0, 1, 1)] * (4 - len(objects))]).T[:, None]
     corner, extent = torch.stack(box[:2], dim=-1), torch.stack(box[2:], dim=-1)
-    where, _ = stations.code(count, color - 1, torch.full_like(color, symmetry), extent, corner)
+    where, _ = stations.encode(count, color - 1, torch.full_like(color, symmetry), extent, corner)
     z = torch.cat([where, torch.zeros(1, 6)], dim=1)
-    z[0, len(objects) : 4] = stations.stop()[0][len(objects) :]
+    z[0, len(objects) : 4] = stations.stop_posterior()[0][len(objects) :]
     return z
 
 
@@ -76,17 +76,17 @@ def test_place_size_color_and_number_are_read_off_the_grid_and_the_shape_depends
 def test_an_object_turned_or_mirrored_has_the_same_shape(model, grids):
     symmetries, sign = model.encoder.symmetries, torch.zeros(1, 16, 16, dtype=torch.uint8)
     sign[0, 2, 3:7], sign[0, 3, 3], sign[0, 4, 3:5] = 5, 5, 5  # like none of its images
-    images = symmetries.turn(sign.expand(8, -1, -1), torch.arange(8))
+    images = symmetries.apply(sign.expand(8, -1, -1), torch.arange(8))
     code = model.encode(images).mu
     assert len(code[:, 0].unique()) == 8 and torch.allclose(code[:, 1:], code[:1, 1:].expand(8, -1), atol=1e-6)
-    shape = align(symmetries.turn(sign, symmetries.upright(sign))).grids > 0
+    shape = crop_to_corner(symmetries.apply(sign, symmetries.canonical(sign))).grids > 0
     paint(model, F.pad(shape[:, None], (0, 0, 0, 0, 0, 3)).repeat(8, 1, 1, 1))
     assert torch.equal(model.decode(code).argmax(dim=1), images.long())
 
 
 def test_with_the_true_shapes_the_code_gives_back_every_grid(model, grids):
-    objects, symmetries = deal(grids, 4).flatten(0, 1), model.encoder.symmetries
-    shapes = align(symmetries.turn(objects, symmetries.upright(objects))).grids.view(64, 4, 16, 16) > 0
+    objects, symmetries = assign_to_slots(grids, 4).flatten(0, 1), model.encoder.symmetries
+    shapes = crop_to_corner(symmetries.apply(objects, symmetries.canonical(objects))).grids.view(64, 4, 16, 16) > 0
     paint(model, shapes)
     assert torch.equal(model.decode(model.encode(grids).mu).argmax(dim=1), grids.long())
 
@@ -96,18 +96,20 @@ def test_of_more_objects_than_slots_the_rest_share_one(model):
     for index in range(6):
         grid[0, 3 * index, : 7 - index] = index + 1
     mu = model.encode(grid).mu
-    assert mu.isfinite().all() and model.decoder.stations.read(mu[:, :4]).count == 4
+    assert mu.isfinite().all() and model.decoder.pose_codec.decode(mu[:, :4]).count == 4
 
 
 def test_grids_of_more_objects_than_slots_are_told_of(model, grids):
     crowded = torch.zeros(30, 16, 16, dtype=torch.uint8)
     crowded[:, ::3, ::15] = 4  # twelve single cells
-    assert model.misfit(grids) is None
-    words = model.misfit(torch.cat([grids, crowded]))
+    assert model.suitability_warning(grids) is None
+    words = model.suitability_warning(torch.cat([grids, crowded]))
     assert "32% of the grids" in words and "up to 12" in words and "beta_vae" in words
     assert ObjectSlotVAE(latent_dim=32, hidden_dim=32).encoder.num_slots == 16
     crowded[:, 6:] = 0
-    assert "set model.num_slots=4" in ObjectSlotVAE(num_slots=3, hidden_dim=32, num_blocks=1).misfit(crowded)
+    assert "set model.num_slots=4" in ObjectSlotVAE(num_slots=3, hidden_dim=32, num_blocks=1).suitability_warning(
+        crowded
+    )
 
 
 def test_without_a_number_the_code_is_laid_out_for_the_grids_looked_at_and_saved_so(grids, caplog):
@@ -117,8 +119,8 @@ def test_without_a_number_the_code_is_laid_out_for_the_grids_looked_at_and_saved
     model = ObjectSlotVAE(hidden_dim=32, num_blocks=1).eval()
     assert model(grids).logits.isfinite().all()  # before any
     for some, slots in ((grids, 4), (torch.cat([grids, crowded]), 6), (torch.zeros_like(crowded), 1)):
-        model.look_at(some)
-        assert model.encoder.num_slots == model.decoder.num_slots == slots and model.misfit(some) is None
+        model.fit_prior(some)
+        assert model.encoder.num_slots == model.decoder.num_slots == slots and model.suitability_warning(some) is None
         assert f"model.num_slots={slots}" in caplog.messages[-1]
         other = ObjectSlotVAE(hidden_dim=32, num_blocks=1).eval()
         other.load_state_dict(model.state_dict())
@@ -162,7 +164,7 @@ def test_a_turned_one_too(model):
     upright = model.decode(at(model, *objects)).argmax(dim=1)
     for symmetry in range(8):
         turned = model.decode(at(model, *objects, symmetry=symmetry)).argmax(dim=1)
-        assert torch.equal(turned, model.decoder.symmetries.turn_back(upright, torch.tensor([symmetry])))
+        assert torch.equal(turned, model.decoder.symmetries.invert(upright, torch.tensor([symmetry])))
 
 
 def test_nothing_is_painted_outside_of_an_objects_rows_and_columns(model):
@@ -174,7 +176,7 @@ def test_nothing_is_painted_outside_of_an_objects_rows_and_columns(model):
 def test_samples_have_the_forms_of_the_grids_looked_at_and_so_have_those_of_the_decoder_alone(model, grids):
     flat = torch.zeros(2000, 16, 16, dtype=torch.uint8)
     flat[:, 3, 2:9], flat[:1000, 9:12, 4] = 6, 2
-    model.look_at(flat)
+    model.fit_prior(flat)
     torch.nn.init.constant_(model.decoder.paint.bias, 9.0)
     decoder = ObjectSlotDecoder(**model.decoder.arguments)
     decoder.load_state_dict(model.decoder.state_dict())

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from arc_vae.corpus.scenes import generate
-from arc_vae.models.objects import align, components, count_objects, deal
+from arc_vae.corpus.atomic.scenes import generate
+from arc_vae.models.object_slots.components import assign_to_slots, count_components, crop_to_corner, label_components
 
 # Colour 1 in three pieces by 4-neighbourhood, two by 8-neighbourhood; colour 2 touching; a single cell of colour 3.
 DRAWING = ["1.....22", ".1....22", "..1.1...", "...1.22.", "3.......", "......11"]
@@ -51,33 +51,33 @@ def test_components_are_a_flood_fills():
     noise = np.random.default_rng(0).integers(0, 3, (5, 16, 16)).astype(np.uint8)
     grids = np.concatenate([grids, noise, np.zeros((1, 16, 16), np.uint8), np.full((1, 16, 16), 9, np.uint8)])
     expected = np.stack([flooded(grid) for grid in grids])
-    assert np.array_equal(components(torch.from_numpy(grids)).numpy(), expected)
+    assert np.array_equal(label_components(torch.from_numpy(grids)).numpy(), expected)
 
 
 @pytest.mark.parametrize("num_slots", [1, 2, 3])
 def test_each_component_goes_whole_to_one_slot_and_nothing_is_lost(num_slots):
     grids = torch.from_numpy(generate("test", 64, seed=1))
-    dealt = deal(grids, num_slots)
+    dealt = assign_to_slots(grids, num_slots)
     assert dealt.dtype == torch.uint8 and torch.equal(dealt.sum(dim=1).to(torch.uint8), grids)
-    for grid, slots, numbers in zip(grids, dealt, components(grids), strict=True):
+    for grid, slots, numbers in zip(grids, dealt, label_components(grids), strict=True):
         for number in numbers[grid > 0].unique():
             assert ((slots > 0) & (numbers == number)).flatten(1).any(dim=1).sum() == 1
 
 
 def test_objects_are_counted():
     blank = torch.zeros(1, 16, 16, dtype=torch.uint8)
-    assert count_objects(torch.cat([drawn(DRAWING), blank])).tolist() == [5, 0]
+    assert count_components(torch.cat([drawn(DRAWING), blank])).tolist() == [5, 0]
 
 
 def test_components_are_dealt_largest_first_back_and_forth():
-    first, second = deal(drawn(DRAWING), 2)[0]
+    first, second = assign_to_slots(drawn(DRAWING), 2)[0]
     # Sizes: 5 (colour 1), 4 and 2 (colour 2), 2 (colour 1, below), 1 (colour 3); of equal sizes the lower one first.
     assert first.count_nonzero() == 5 + 2 + 1 and second.count_nonzero() == 4 + 2
 
 
 def test_aligned_objects_touch_the_corner_and_go_back_where_they_were():
     grids = torch.from_numpy(generate("test", 64, seed=2))
-    aligned = align(grids)
+    aligned = crop_to_corner(grids)
     assert (aligned.grids[:, 0] > 0).any(dim=1).all() and (aligned.grids[:, :, 0] > 0).any(dim=1).all()
     back = [torch.roll(g, tuple(c.tolist()), (0, 1)) for g, c in zip(aligned.grids, aligned.corner, strict=True)]
     assert torch.equal(torch.stack(back), grids) and not aligned.empty.any()
@@ -87,6 +87,6 @@ def test_aligned_objects_touch_the_corner_and_go_back_where_they_were():
 
 
 def test_nothing_is_empty():
-    aligned = align(torch.zeros(2, 16, 16, dtype=torch.uint8))
+    aligned = crop_to_corner(torch.zeros(2, 16, 16, dtype=torch.uint8))
     assert aligned.empty.all() and aligned.corner.eq(0).all() and aligned.grids.eq(0).all()
     assert aligned.extent.eq(1).all()

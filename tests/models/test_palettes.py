@@ -1,18 +1,18 @@
 import pytest
 import torch
 
-from arc_vae.corpus.arc import ArcCorpus
-from arc_vae.corpus.scenes import generate
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
+from arc_vae.corpus.arc import ArcSource
+from arc_vae.corpus.atomic.scenes import generate
 from arc_vae.models import PaletteVAE
-from arc_vae.models.palettes import PALETTES, Palettes
-from arc_vae.objective.loss import kl_divergence
+from arc_vae.models.palette.codec import PALETTES, PaletteCodec
+from arc_vae.objective.terms import kl_divergence
 
 
 @pytest.fixture(scope="module")
 def grids() -> torch.Tensor:
     """Real ones, of one to nine colours, and atomic ones, and a blank one."""
-    real = torch.from_numpy(ArcCorpus(num_grids=1000).load().train)
+    real = torch.from_numpy(ArcSource(num_grids=1000).load().train)
     return torch.cat([real, torch.from_numpy(generate("test", 200, seed=0)), torch.zeros(1, 16, 16, dtype=torch.uint8)])
 
 
@@ -22,36 +22,36 @@ def recolored(grids: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.pad(names, (1, 0)).gather(1, grids.flatten(1).long()).view_as(grids)
 
 
-def renamed(palettes: Palettes, grids: torch.Tensor) -> torch.Tensor:
-    return palettes.names[palettes.find(grids)[0]].gather(1, grids.flatten(1).long()).view_as(grids)
+def renamed(palettes: PaletteCodec, grids: torch.Tensor) -> torch.Tensor:
+    return palettes.names[palettes.encode(grids)[0]].gather(1, grids.flatten(1).long()).view_as(grids)
 
 
 def test_a_palette_names_all_ten_colors_and_the_background_itself():
-    names = Palettes().names
+    names = PaletteCodec().names
     assert len(names) == PALETTES == 9 * 8 * 7 * 6 * 5 and len(names.unique(dim=0)) == PALETTES
     assert torch.equal(names.sort(dim=1).values, torch.arange(10).expand(PALETTES, -1)) and names[:, 0].eq(0).all()
 
 
 def test_colors_are_named_by_area(grids):
-    area = torch.stack([(renamed(Palettes(), grids) == name).sum(dim=(1, 2)) for name in range(1, 10)], dim=1)
+    area = torch.stack([(renamed(PaletteCodec(), grids) == name).sum(dim=(1, 2)) for name in range(1, 10)], dim=1)
     assert (area[:, :5].diff(dim=1) <= 0).all()
     few = (area > 0).sum(dim=1) <= 5
     assert 0.9 < few.float().mean() < 1 and area[few, 5:].eq(0).all()
 
 
 def test_recolorings_of_a_grid_are_one_grid(grids):
-    palettes = Palettes()
-    few = palettes.find(grids)[1] < 5
+    palettes = PaletteCodec()
+    few = palettes.encode(grids)[1] < 5
     assert torch.equal(renamed(palettes, recolored(grids))[few], renamed(palettes, grids)[few])
 
 
 def test_a_code_tells_the_palette_for_the_nats_of_its_share(grids):
-    palettes = Palettes()
-    first, told = palettes.find(grids)
+    palettes = PaletteCodec()
+    first, told = palettes.encode(grids)
     mu, sigma = palettes.posterior(first, told)
     names = palettes.names[first].gather(1, grids.flatten(1).long())
     for sign in (-2.5, 0, 2.5):
-        assert torch.equal(palettes.read(mu + sign * sigma).gather(1, grids.flatten(1).long()), names)
+        assert torch.equal(palettes.decode(mu + sign * sigma).gather(1, grids.flatten(1).long()), names)
     nats = kl_divergence(mu, 2 * sigma.log())
     share = palettes.shared[told] / PALETTES
     # ln(1 / share) if the posterior were that share of the prior; it is narrower by what keeps the borders away.
@@ -60,14 +60,14 @@ def test_a_code_tells_the_palette_for_the_nats_of_its_share(grids):
 
 
 def test_far_codes_are_palettes_too():
-    names = Palettes().read(torch.tensor([-40.0, 40.0]))
+    names = PaletteCodec().decode(torch.tensor([-40.0, 40.0]))
     assert names[0].tolist() == [*range(10)] and names[1].tolist() == [0, 6, 7, 8, 9, 5, 4, 3, 2, 1]
 
 
 def test_a_recoloring_changes_the_palettes_dimension_alone_and_comes_back_recolored(grids):
     torch.manual_seed(0)
     model = PaletteVAE(hidden_dim=32).eval()
-    grids = grids[Palettes().find(grids)[1] < 5]
+    grids = grids[PaletteCodec().encode(grids)[1] < 5]
     code, other = model.encode(grids), model.encode(recolored(grids))
     assert torch.equal(code.mu[:, 1:], other.mu[:, 1:]) and torch.equal(code.logvar[:, 1:], other.logvar[:, 1:])
     assert not torch.equal(code.mu[:, 0], other.mu[:, 0])

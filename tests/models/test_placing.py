@@ -1,6 +1,6 @@
 import torch
 
-from arc_vae.models.placing import nearest_free
+from arc_vae.models.object_slots.placement import nearest_free_corner
 
 
 def test_nearest_free_place():
@@ -11,7 +11,7 @@ def test_nearest_free_place():
     taken[3, 7, 5] = 1
     taken[4, ::3] = 1
     wanted, room = torch.tensor([[5, 5]] * 5), torch.tensor([[14, 14]] * 5)
-    free = nearest_free(taken, shape, wanted, room)
+    free = nearest_free_corner(taken, shape, wanted, room)
     assert free[0].tolist() == [5, 5]
     # In the way of the cell (5, 5), and so moved until a row or column is between: two cells down or right, three up.
     assert free[1].tolist() in ([7, 5], [5, 7])

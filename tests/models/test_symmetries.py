@@ -1,20 +1,20 @@
 import torch
 
-from arc_vae.corpus.scenes import generate
-from arc_vae.models.objects import align, deal
-from arc_vae.models.symmetries import Symmetries
+from arc_vae.corpus.atomic.scenes import generate
+from arc_vae.models.object_slots.components import assign_to_slots, crop_to_corner
+from arc_vae.models.object_slots.symmetries import Symmetries
 
 
 def test_the_eight_images_of_an_object_have_one_upright_image():
     symmetries = Symmetries()
-    objects = deal(torch.from_numpy(generate("test", 500, seed=1)), 4).flatten(0, 1)
+    objects = assign_to_slots(torch.from_numpy(generate("test", 500, seed=1)), 4).flatten(0, 1)
     objects = objects[(objects > 0).flatten(1).any(dim=1)]
-    upright = align(symmetries.turn(objects, symmetries.upright(objects))).grids
+    upright = crop_to_corner(symmetries.apply(objects, symmetries.canonical(objects))).grids
     for symmetry in range(8):
         all_alike = torch.full((len(objects),), symmetry)
-        images = symmetries.turn(objects, all_alike)
-        assert torch.equal(symmetries.turn_back(images, all_alike), objects)
-        again = align(symmetries.turn(images, symmetries.upright(images))).grids
+        images = symmetries.apply(objects, all_alike)
+        assert torch.equal(symmetries.invert(images, all_alike), objects)
+        again = crop_to_corner(symmetries.apply(images, symmetries.canonical(images))).grids
         assert torch.equal(again, upright)
 
 
@@ -23,15 +23,18 @@ def test_upright_is_broad_and_full_at_the_top_left():
     line[0, 5:9, 7] = 3
     hook[0, 4, 4:9], hook[0, 3, 8] = 1, 1
     symmetries = Symmetries()
-    assert align(symmetries.turn(line, symmetries.upright(line))).grids[0, :2, :5].tolist() == [[3] * 4 + [0], [0] * 5]
-    flipped = align(symmetries.turn(hook, symmetries.upright(hook))).grids[0, :2, :6]
+    assert crop_to_corner(symmetries.apply(line, symmetries.canonical(line))).grids[0, :2, :5].tolist() == [
+        [3] * 4 + [0],
+        [0] * 5,
+    ]
+    flipped = crop_to_corner(symmetries.apply(hook, symmetries.canonical(hook))).grids[0, :2, :6]
     assert flipped.tolist() == [[1] * 5 + [0], [1] + [0] * 5]
 
 
 def test_of_alike_images_the_first_counts_and_nothing_is_upright_as_it_is():
     square = torch.zeros(2, 16, 16, dtype=torch.uint8)
     square[0, 3:6, 9:12] = 2
-    assert Symmetries().upright(square).tolist() == [0, 0]
+    assert Symmetries().canonical(square).tolist() == [0, 0]
 
 
 def test_a_box_goes_where_its_cells_go():
@@ -39,8 +42,8 @@ def test_a_box_goes_where_its_cells_go():
     grid = torch.zeros(1, 16, 16)
     grid[0, 2:5, 5:12] = 1
     for symmetry in torch.arange(8)[:, None]:
-        image = align(symmetries.turn(grid, symmetry).to(torch.uint8))
-        turned = symmetries.turned_box(corner, extent, symmetry)
+        image = crop_to_corner(symmetries.apply(grid, symmetry).to(torch.uint8))
+        turned = symmetries.apply_to_box(corner, extent, symmetry)
         assert torch.equal(turned[0], image.corner) and torch.equal(turned[1], image.extent)
-        back = symmetries.box_turned_back(*turned, symmetry)
+        back = symmetries.invert_box(*turned, symmetry)
         assert torch.equal(back[0], corner) and torch.equal(back[1], extent)

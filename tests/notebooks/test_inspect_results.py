@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from arc_vae.errors import UserError
-from arc_vae.files import write_json
+from arc_vae.common.errors import UserError
+from arc_vae.common.files import write_json
+from arc_vae.common.torch_files import save_checkpoint
 from arc_vae.models import Decoder
-from arc_vae.notebooks import explore
-from arc_vae.reporting.sheet import COLORS, GAP, HEADER, MARGIN, TILE
-from arc_vae.run_directory import RunDirectory
-from arc_vae.training import checkpoints as files
+from arc_vae.models.saved import load_module, save_module
+from arc_vae.notebooks import helpers
+from arc_vae.notebooks.helpers import CAPTION, draw_decoded, draw_path, find_run, launch_folder, open_run, to_png
+from arc_vae.reporting.contact_sheet import COLORS, GAP, HEADER, MARGIN, TILE
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training.checkpoint_files import BEST
 
-NOTEBOOK = Path(explore.__file__).with_name("inspect_results.ipynb")
+NOTEBOOK = Path(helpers.__file__).with_name("inspect_results.ipynb")
 
 # Runs after the notebook's own cells, in their kernel.
 WORK_THE_CONTROLS = """
@@ -53,10 +56,10 @@ def lively_run(run_copy) -> Path:
     """A run whose decoder answers to its code: after three short epochs it still draws black whatever the code."""
     decoder_file = run_copy / "checkpoints" / "decoder.pth"
     torch.manual_seed(0)
-    decoder = Decoder(**files.load_part(decoder_file).arguments)
+    decoder = Decoder(**load_module(decoder_file).arguments)
     with torch.no_grad():
         decoder.hidden.weight *= 10
-    files.save_part(decoder, decoder_file)
+    save_module(decoder, decoder_file)
     return run_copy
 
 
@@ -75,7 +78,7 @@ def pixels(draw, *what) -> np.ndarray:
     """The picture that `draw` writes, uint8 (height, width, 3)."""
     from matplotlib.image import imread
 
-    return np.rint(imread(io.BytesIO(explore.png(draw, *what)))[..., :3] * 255).astype(np.uint8)
+    return np.rint(imread(io.BytesIO(to_png(draw, *what)))[..., :3] * 255).astype(np.uint8)
 
 
 def shows(picture: np.ndarray, grid: np.ndarray, column: int, top: int) -> bool:
@@ -86,8 +89,8 @@ def shows(picture: np.ndarray, grid: np.ndarray, column: int, top: int) -> bool:
 
 def tampered(run: Path, **changes) -> Path:
     """The run with other values in its best checkpoint."""
-    best = run / "checkpoints" / files.BEST
-    files.save(torch.load(best, weights_only=True) | changes, best)
+    best = run / "checkpoints" / BEST
+    save_checkpoint(torch.load(best, weights_only=True) | changes, best)
     return run
 
 
@@ -154,59 +157,59 @@ class TestFindRun:
         finish(project / "outputs" / "2025-01-03" / "older", time=10)
         newest = finish(project / "outputs" / "2025-01-01" / "newer", time=20)
         finish(project / "outputs" / "2025-01-04" / "failed", time=30, state="failed")
-        assert explore.find_run() == newest
+        assert find_run() == newest
 
     def test_a_named_run_goes_before_it_and_the_variable_before_both(self, project, monkeypatch):
         finish(project / "outputs" / "a" / "newest", time=20)
         named = finish(project / "outputs" / "a" / "named", time=10)
-        assert explore.find_run("outputs/a/named") == explore.find_run("../../outputs/a/named") == named
-        assert explore.find_run(named) == named
+        assert find_run("outputs/a/named") == find_run("../../outputs/a/named") == named
+        assert find_run(named) == named
         monkeypatch.setenv("ARC_VAE_RUN", "outputs/a/newest")
-        assert explore.find_run("outputs/a/named") == project / "outputs" / "a" / "newest"
+        assert find_run("outputs/a/named") == project / "outputs" / "a" / "newest"
 
     def test_none_is_said_in_one_sentence(self, project):
         finish(project / "outputs" / "a" / "failed", time=30, state="failed")
         with pytest.raises(UserError, match="outputs holds no finished run; train one there .* or set RUN") as refusal:
-            explore.find_run()
+            find_run()
         assert "\n" not in str(refusal.value)
 
 
 class TestOpenRun:
     def test_shows_the_model_that_was_judged(self, tiny_run, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        run = explore.open_run(tiny_run)
+        run = open_run(tiny_run)
         assert list(tmp_path.iterdir()) == [], "the corpus is read where the run was started"
         right = (run.reconstruct(run.test) == run.test).mean()
         assert right == pytest.approx(run.metrics["pixel_accuracy"], abs=1e-3)
         assert len(run.test) == run.metrics["corpus"]["sizes"]["test"]
 
     def test_a_path_runs_from_one_reconstruction_to_the_other(self, lively_run):
-        run = explore.open_run(lively_run)
+        run = open_run(lively_run)
         path = run.path_between(3, 5)
         assert path.shape == (11, 16, 16) and path.dtype == np.uint8
         assert np.array_equal(path[[0, -1]], run.reconstruct(run.test[[3, 5]]))
 
     def test_a_foreign_target_is_not_built(self, run_copy, tmp_path):
         target = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "touched")}
-        config = torch.load(run_copy / "checkpoints" / files.BEST, weights_only=True)["config"]
+        config = torch.load(run_copy / "checkpoints" / BEST, weights_only=True)["config"]
         with pytest.raises(UserError, match="vae_best.pth names _target_=pathlib.Path.touch"):
-            explore.open_run(tampered(run_copy, config=config | {"data": target}))
+            open_run(tampered(run_copy, config=config | {"data": target}))
 
     def test_another_corpus_is_refused(self, run_copy):
         with pytest.raises(UserError, match="was trained on a corpus with sha256 000000000000"):
-            explore.open_run(tampered(run_copy, corpus_sha256="0" * 64))
+            open_run(tampered(run_copy, corpus_sha256="0" * 64))
 
     def test_an_unfinished_run_is_refused(self, run_copy):
         (run_copy / "metrics.json").unlink()
         with pytest.raises(UserError, match="give a run directory whose training has finished"):
-            explore.open_run(run_copy)
+            open_run(run_copy)
 
     def test_a_run_from_another_machine_counts_its_paths_from_here(self, tmp_path, monkeypatch):
         (tmp_path / "run" / ".hydra").mkdir(parents=True)
         launched = "hydra: {runtime: {cwd: /nowhere/at/all}}"
         (tmp_path / "run" / ".hydra" / "hydra.yaml").write_text(launched)
         monkeypatch.chdir(tmp_path)
-        assert explore.launch_folder(tmp_path / "run") == Path.cwd()
+        assert launch_folder(tmp_path / "run") == Path.cwd()
 
 
 class TestPictures:
@@ -214,12 +217,12 @@ class TestPictures:
     top = HEADER + 18
 
     def test_the_sliders_grid_stands_beside_the_one_it_came_from(self):
-        picture = pixels(explore.draw_decoded, *self.grids[:3])
+        picture = pixels(draw_decoded, *self.grids[:3])
         assert all(shows(picture, self.grids[column], column, self.top) for column in range(3))
 
     def test_a_path_stands_under_the_grids_it_joins(self):
         ends, points = self.grids[:2], self.grids[2:]
-        picture = pixels(explore.draw_path, ends, points)
-        below = self.top + TILE + GAP + explore.CAPTION
+        picture = pixels(draw_path, ends, points)
+        below = self.top + TILE + GAP + CAPTION
         assert shows(picture, ends[0], 0, self.top) and shows(picture, ends[1], 10, self.top)
         assert all(shows(picture, point, column, below) for column, point in enumerate(points))

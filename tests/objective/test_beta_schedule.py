@@ -1,6 +1,6 @@
 import pytest
 
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
 from arc_vae.objective import Constant, Cyclical, LinearWarmup, ThreePhase, get_beta
 
 

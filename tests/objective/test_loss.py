@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
 from arc_vae.objective import BetaVAELoss
-from arc_vae.objective.loss import blank_nats, cell_nats, kl_divergence
+from arc_vae.objective.terms import kl_divergence, non_blank_nats, reconstruction_nats
 
 REDUCTIONS = {"balanced": ("sum", "mean"), "elbo": ("sum", "sum"), "seed_literal": ("mean", "mean")}
 
@@ -23,12 +23,12 @@ def test_blank_nats_in_closed_form_and_with_a_gradient_where_blank_is_certain():
     logits = torch.zeros(2, 10, 16, 16)
     logits[1, 0] = 20.0
     logits.requires_grad_()
-    nats = blank_nats(logits)
+    nats = non_blank_nats(logits)
     assert nats.tolist() == pytest.approx([0, -math.log(256 * 9 * math.exp(-20))], rel=1e-5)
     nats[1].backward()
     assert (logits.grad[1, 1:] < 0).all() and (logits.grad[1, 0] > 0).all()
     logits.data[1, 0] = 1e4
-    assert blank_nats(logits).isfinite().all()
+    assert non_blank_nats(logits).isfinite().all()
 
 
 def test_blank_weight_adds_the_samples_nats_to_the_objective():
@@ -36,7 +36,7 @@ def test_blank_weight_adds_the_samples_nats_to_the_objective():
     samples[:, 0] = 8.0
     without = BetaVAELoss(blank_weight=5.0)(*arguments)
     terms = BetaVAELoss(blank_weight=5.0)(*arguments, samples=samples)
-    assert terms.blank_nats.item() == pytest.approx(blank_nats(samples)[0].item()) and without.blank_nats == 0
+    assert terms.blank_nats.item() == pytest.approx(non_blank_nats(samples)[0].item()) and without.blank_nats == 0
     assert terms.total.item() == pytest.approx(without.total.item() + 5 * terms.blank_nats.item(), rel=1e-6)
     assert terms.reconstruction == without.reconstruction and terms.kl == without.kl
 
@@ -64,7 +64,7 @@ def test_kl_agrees_with_torch_distributions():
 def test_uniform_logits_cost_log_ten_a_cell():
     grids = torch.zeros(2, 16, 16, dtype=torch.uint8)
     grids[1] = 7
-    nats = cell_nats(torch.zeros(2, 10, 16, 16), grids)
+    nats = reconstruction_nats(torch.zeros(2, 10, 16, 16), grids)
     assert nats.whole.tolist() == pytest.approx([256 * math.log(10)] * 2, rel=1e-6)
     # Background, then objects of one of nine colours.
     assert nats.empty.tolist() == pytest.approx([256 * math.log(10), 0], rel=1e-5)
@@ -75,7 +75,7 @@ def test_uniform_logits_cost_log_ten_a_cell():
 def test_certain_answers_cost_little_where_right_and_stay_finite_where_wrong():
     logits = torch.zeros(1, 10, 16, 16)
     logits[:, 0] = 40.0
-    right, wrong = (cell_nats(logits, torch.full((1, 16, 16), c)) for c in (0, 3))
+    right, wrong = (reconstruction_nats(logits, torch.full((1, 16, 16), c)) for c in (0, 3))
     assert right.foreground.item() == pytest.approx(0, abs=1e-4) and right.color.item() == 0
     assert wrong.whole.item() == pytest.approx(256 * 40, rel=1e-5) and wrong.foreground.isfinite().all()
 
@@ -111,7 +111,7 @@ def test_foreground_weight_scales_the_foregrounds_nats_and_no_other():
 def test_reduction_against_a_computation_by_hand(name):
     logits, grids, mu, logvar = batch()
     log_p = torch.log_softmax(logits, dim=1)
-    cell_nats = [
+    reconstruction_nats = [
         [-log_p[n, int(grids[n, i, j]), i, j].item() for i in range(16) for j in range(16)] for n in range(len(grids))
     ]
     dim_nats = [
@@ -119,14 +119,16 @@ def test_reduction_against_a_computation_by_hand(name):
         for n in range(len(grids))
     ]
     reconstruction, kl = REDUCTIONS[name]
-    over_cells = sum(map(sum, cell_nats)) / len(cell_nats) / (256 if reconstruction == "mean" else 1)
+    over_cells = (
+        sum(map(sum, reconstruction_nats)) / len(reconstruction_nats) / (256 if reconstruction == "mean" else 1)
+    )
     over_dims = sum(map(sum, dim_nats)) / len(dim_nats) / (4 if kl == "mean" else 1)
     terms = BetaVAELoss(reconstruction, kl)(logits, grids, mu, logvar, beta=1.5)
     assert terms.reconstruction.item() == pytest.approx(over_cells, rel=1e-5)
     assert terms.kl.item() == pytest.approx(over_dims, rel=1e-5)
     assert terms.total.item() == pytest.approx(over_cells + 1.5 * over_dims, rel=1e-5)
     # nats per grid do not depend on the reduction
-    assert terms.reconstruction_nats.item() == pytest.approx(sum(map(sum, cell_nats)) / 5, rel=1e-5)
+    assert terms.reconstruction_nats.item() == pytest.approx(sum(map(sum, reconstruction_nats)) / 5, rel=1e-5)
     assert terms.kl_nats.item() == pytest.approx(sum(map(sum, dim_nats)) / 5, rel=1e-5)
 
 

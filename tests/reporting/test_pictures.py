@@ -6,15 +6,15 @@ import sys
 import numpy as np
 import pytest
 
-from arc_vae.grids import PALETTE
-from arc_vae.reporting.latent_space import draw_latent_space
-from arc_vae.reporting.pictures import (
+from arc_vae.common.grids import PALETTE
+from arc_vae.reporting.contact_sheet import CELL, GAP, HEADER, MARGIN, TILE
+from arc_vae.reporting.grid_figures import (
     draw_interpolations,
     draw_reconstructions,
     draw_samples,
     visualize_reconstructions,
 )
-from arc_vae.reporting.sheet import CELL, GAP, HEADER, MARGIN, TILE
+from arc_vae.reporting.latent_space import draw_latent_space
 
 
 def pixels_of(path):
@@ -39,7 +39,7 @@ def grids():
 
 def test_importing_pictures_imports_neither_matplotlib_nor_torch():
     code = (
-        "import sys, arc_vae.reporting.pictures, arc_vae.reporting.latent_space, arc_vae.reporting.report\n"
+        "import sys, arc_vae.reporting.grid_figures, arc_vae.reporting.latent_space, arc_vae.reporting.run_report\n"
         "assert not {'matplotlib', 'torch', 'sklearn', 'wandb'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -47,7 +47,7 @@ def test_importing_pictures_imports_neither_matplotlib_nor_torch():
 
 def test_drawing_leaves_pyplot_alone(tmp_path):
     code = (
-        "import sys, numpy as np; from pathlib import Path; from arc_vae.reporting.pictures import draw_samples\n"
+        "import sys, numpy as np; from pathlib import Path; from arc_vae.reporting.grid_figures import draw_samples\n"
         f"draw_samples(np.zeros((1, 16, 16), np.uint8), Path({str(tmp_path)!r}) / 'a.png')\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
@@ -79,7 +79,7 @@ def test_accuracies_stand_under_each_pair(grids):
     original[0, 0, :4] = 3
     reconstruction = original.copy()
     reconstruction[0, 0, 0] = 5
-    from arc_vae.reporting.pictures import reconstruction_figure
+    from arc_vae.reporting.grid_figures import reconstruction_figure
 
     texts = [text.get_text() for text in reconstruction_figure(original, reconstruction).texts]
     assert texts[1:] == ["pixels 99.6%", "objects 75.0%"]
@@ -103,7 +103,7 @@ def test_the_same_grids_give_the_same_file(tmp_path, grids):
 
 def test_visualize_reconstructions_shows_the_posterior_means_grids(tmp_path, grids):
     torch = pytest.importorskip("torch")
-    from arc_vae.models.beta_vae import BetaVAE
+    from arc_vae.models.beta_vae.model import BetaVAE
 
     torch.manual_seed(0)
     model = BetaVAE(latent_dim=2)

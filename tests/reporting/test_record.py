@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from arc_vae.errors import UserError
-from arc_vae.reporting.record import RunRecord, read_metrics
+from arc_vae.common.errors import UserError
+from arc_vae.tracking.metrics_log import MetricsLog, read_metrics
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def path(tmp_path):
 
 
 def test_records_come_back_in_order_with_step_epoch_and_time(tmp_path, path):
-    record = RunRecord(tmp_path)
+    record = MetricsLog(tmp_path)
     record.log({"train/loss_total": 1.5, "train/active_dims": 10}, step=1, epoch=1)
     record.log({"val/kl_per_dim": [0.25, 2.0]}, step=1, epoch=1)
     record.close()
@@ -27,18 +27,18 @@ def test_records_come_back_in_order_with_step_epoch_and_time(tmp_path, path):
 
 
 def test_records_wait_in_memory_until_flushed(tmp_path, path, monkeypatch):
-    record = RunRecord(tmp_path)
+    record = MetricsLog(tmp_path)
     record.log({"a": 1.0}, step=1, epoch=1)
     assert not path.exists()
     record.flush()
     assert len(read_metrics(path)) == 1
-    monkeypatch.setattr("arc_vae.reporting.record.FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("arc_vae.tracking.metrics_log.FLUSH_SECONDS", 0.0)
     record.log({"a": 2.0}, step=2, epoch=1)
     assert len(read_metrics(path)) == 2
 
 
 def test_non_finite_numbers_stay_valid_json(tmp_path, path):
-    record = RunRecord(tmp_path)
+    record = MetricsLog(tmp_path)
     record.log(
         {"a": math.nan, "b": [1.0, -math.inf], "c": np.float32("inf"), "d": np.array([0.5, 2.0])}, step=1, epoch=1
     )
@@ -54,10 +54,10 @@ def test_non_finite_numbers_stay_valid_json(tmp_path, path):
 
 
 def test_rewind_drops_later_steps_and_logging_goes_on(tmp_path, path):
-    record = RunRecord(tmp_path)
+    record = MetricsLog(tmp_path)
     for step in range(1, 6):
         record.log({"a": 1.0 / step}, step=step, epoch=1)
-    record.rewind(3)
+    record.truncate_after(3)
     record.log({"a": 9.0}, step=4, epoch=2)
     record.close()
     assert [(r["step"], r["a"]) for r in read_metrics(path)] == [(1, 1.0), (2, 0.5), (3, 1 / 3), (4, 9.0)]
@@ -65,14 +65,14 @@ def test_rewind_drops_later_steps_and_logging_goes_on(tmp_path, path):
 
 
 def test_rewind_before_anything_was_logged(tmp_path, path):
-    RunRecord(tmp_path).rewind(0)
+    MetricsLog(tmp_path).truncate_after(0)
     assert not path.exists()
 
 
 def test_a_torn_last_line_is_left_out_then_cut_off(tmp_path, path):
     path.write_text('{"step": 1, "epoch": 1, "a": 1.0}\n{"step": 2, "epo')
     assert [r["step"] for r in read_metrics(path)] == [1]
-    record = RunRecord(tmp_path)
+    record = MetricsLog(tmp_path)
     record.log({"a": 2.0}, step=2, epoch=1)
     record.close()
     assert [(r["step"], r["a"]) for r in read_metrics(path)] == [(1, 1.0), (2, 2.0)]

@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 
-from arc_vae.reporting.curves import series
-from arc_vae.reporting.pictures import draw_samples
-from arc_vae.reporting.record import RunRecord, read_metrics
-from arc_vae.reporting.report import write_report
+from arc_vae.reporting.curves import metric_series
+from arc_vae.reporting.grid_figures import draw_samples
+from arc_vae.reporting.run_report import write_report
+from arc_vae.tracking.metrics_log import MetricsLog, read_metrics
 
 METRICS = {
     "pixel_accuracy": 0.948,
@@ -28,7 +28,7 @@ METRICS = {
 
 
 def log_two_epochs(directory):
-    record = RunRecord(directory)
+    record = MetricsLog(directory)
     for step in range(1, 21):
         record.log({"train/loss_total": 100.0 / step, "train/beta": 0.1}, step=step, epoch=1 + (step > 10))
         if step % 10 == 0:
@@ -82,7 +82,7 @@ def test_a_run_that_has_only_begun(tmp_path):
 def test_series_places_steps_on_the_axis_of_epochs(tmp_path):
     log_two_epochs(tmp_path)
     records = read_metrics(tmp_path / "metrics.jsonl")
-    epochs, values = series(records, "train/loss_total")
+    epochs, values = metric_series(records, "train/loss_total")
     assert (epochs[0], epochs[9], epochs[-1]) == (0.1, 1.0, 2.0) and values[1] == 50.0
-    assert series(records, "val/kl_per_dim")[1].shape == (2, 2)
-    assert len(series([], "train/beta")[1]) == 0
+    assert metric_series(records, "val/kl_per_dim")[1].shape == (2, 2)
+    assert len(metric_series([], "train/beta")[1]) == 0

@@ -11,10 +11,10 @@ import pytest
 from wandb_file import read_records
 from wandb_server import closed_address, dying_server, silent_address
 
-from arc_vae.errors import InvalidValue
-from arc_vae.reporting.pictures import draw_samples
-from arc_vae.reporting.record import RunRecord, read_metrics
-from arc_vae.reporting.wandb_run import WandbRun
+from arc_vae.common.errors import InvalidValue
+from arc_vae.reporting.grid_figures import draw_samples
+from arc_vae.tracking.metrics_log import MetricsLog, read_metrics
+from arc_vae.tracking.wandb_logger import WandbLogger
 
 FIELDS = {"latent_dim": 10, "max_beta": 2.0}
 
@@ -67,9 +67,9 @@ def test_offline_record_holds_metrics_image_artifact_and_summary(tmp_path, caplo
     picture, checkpoint = tmp_path / "samples.png", tmp_path / "vae_best.pth"
     draw_samples(np.zeros((2, 16, 16), np.uint8), picture)
     checkpoint.write_bytes(b"weights of epoch 1")
-    run = WandbRun()
+    run = WandbLogger()
     run.start(tmp_path, "run1", {"model": {"latent_dim": 10}}, FIELDS)
-    record = RunRecord(tmp_path, run)
+    record = MetricsLog(tmp_path, run)
     for step in (1, 2):
         record.log({"train/loss_total": 9.5 - step}, step=step, epoch=1)
     record.log({"val/loss_total": 7.25, "val/kl_per_dim": [0.5, 0.5, 2.0]}, step=2, epoch=1)
@@ -109,7 +109,7 @@ def test_offline_record_holds_metrics_image_artifact_and_summary(tmp_path, caplo
 def test_an_artifact_is_kept_as_it_was_when_logged(tmp_path):
     checkpoint = tmp_path / "vae_best.pth"
     checkpoint.write_bytes(b"first")
-    run = WandbRun()
+    run = WandbLogger()
     run.start(tmp_path, "run1", {}, FIELDS)
     run.artifact(checkpoint, "vae_best", "model")
     better = tmp_path / "new"
@@ -129,10 +129,10 @@ def test_online_without_an_answer_goes_on_offline_within_the_bound(tmp_path, mon
 
     with address() as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
-        run = WandbRun(mode="online", init_timeout=1.5)
+        run = WandbLogger(mode="online", init_timeout=1.5)
         began = time.monotonic()
         run.start(tmp_path, "run1", {}, FIELDS)
-        record = RunRecord(tmp_path, run)
+        record = MetricsLog(tmp_path, run)
         for step in range(1, 21):
             record.log({"train/loss_total": float(step)}, step=step, epoch=1)
         assert time.monotonic() - began < 1, "logging waited for the server"
@@ -148,7 +148,7 @@ def test_online_without_an_api_key_goes_on_offline_and_never_asks(tmp_path, monk
     # A terminal, as wandb sees it: it would prompt, and reading the answer would fail the test.
     monkeypatch.setattr("wandb.errors.term._sys_stderr_isatty", lambda: True)
     monkeypatch.setattr("wandb.errors.term._sys_stdin_isatty", lambda: True)
-    run = WandbRun(mode="online", init_timeout=1.5)
+    run = WandbLogger(mode="online", init_timeout=1.5)
     run.start(tmp_path, "run1", {}, FIELDS)
     run.finish()
     assert record_of(tmp_path)
@@ -161,7 +161,7 @@ def test_a_server_that_dies_during_the_run_bounds_its_end(tmp_path, monkeypatch,
     (tmp_path / "vae_best.pth").write_bytes(b"weights")
     with dying_server() as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
-        run = WandbRun(mode="online", init_timeout=10, finish_timeout=3)
+        run = WandbLogger(mode="online", init_timeout=10, finish_timeout=3)
         run.start(tmp_path, "run1", {}, FIELDS)
         began = time.monotonic()
         for step in range(1, 201):
@@ -181,7 +181,7 @@ def test_a_server_that_dies_during_the_run_bounds_its_end(tmp_path, monkeypatch,
 
 def test_a_resumed_run_keeps_its_id(tmp_path):
     for step in (1, 2):
-        run = WandbRun()
+        run = WandbLogger()
         run.start(tmp_path, "run1", {}, FIELDS)
         run.log({"train/loss_total": 1.0}, step, time.time())
         run.finish()
@@ -194,8 +194,8 @@ def test_a_resumed_run_keeps_its_id(tmp_path):
 
 def test_disabled_never_imports_wandb(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from arc_vae.reporting.wandb_run import WandbRun\n"
-        "from arc_vae.reporting.record import RunRecord\n"
+        "import sys; from pathlib import Path; from arc_vae.tracking.wandb_logger import WandbRun\n"
+        "from arc_vae.tracking.metrics_log import RunRecord\n"
         f"run = WandbRun(mode='disabled'); run.start(Path({str(tmp_path)!r}), 'a', {{}}, {FIELDS!r})\n"
         f"record = RunRecord(Path({str(tmp_path)!r}), run); record.log({{'a': 1.0}}, 1, 1); record.close()\n"
         "assert 'wandb' not in sys.modules and 'matplotlib' not in sys.modules"
@@ -210,7 +210,7 @@ def test_disabled_never_imports_wandb(tmp_path):
 )
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(InvalidValue, match=next(iter(wrong))):
-        WandbRun(**wrong)
+        WandbLogger(**wrong)
 
 
 def test_a_real_runs_offline_record_holds_all_of_it(tiny_run):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from arc_vae.reporting.record import RunRecord, read_metrics
-from arc_vae.reporting.wandb_run import WandbRun
+from arc_vae.tracking.metrics_log import MetricsLog, read_metrics
+from arc_vae.tracking.wandb_logger import WandbLogger
 
 FIELDS = {"latent_dim": 10, "max_beta": 2.0}
 
@@ -54,7 +54,7 @@ def session(monkeypatch):
     class Session(FakeSession):
         hanging, failing, released, latest = (), (), threading.Event(), None
 
-    monkeypatch.setattr("arc_vae.reporting.wandb_session.WandbSession", Session)
+    monkeypatch.setattr("arc_vae.tracking.wandb_session.WandbSession", Session)
     yield Session
     Session.released.set()
 
@@ -67,9 +67,9 @@ def weights(tmp_path):
 
 
 def begin(directory, **settings):
-    run = WandbRun(**settings)
+    run = WandbLogger(**settings)
     run.start(directory, "run1", {}, FIELDS)
-    return run, RunRecord(directory, run)
+    return run, MetricsLog(directory, run)
 
 
 def replace(path, content):
@@ -104,10 +104,10 @@ def test_calls_are_carried_out_in_order(tmp_path, session, weights):
 
 def test_nobody_waits_for_a_start_that_hangs(tmp_path, session, weights, caplog):
     session.hanging = ("start",)
-    run = WandbRun(init_timeout=0.4, finish_timeout=0.3)
+    run = WandbLogger(init_timeout=0.4, finish_timeout=0.3)
     # The quickest of three, for machines with other work.
     assert min(seconds_of(lambda: run.start(tmp_path, "run1", {}, FIELDS)) for _ in range(3)) < 0.05
-    record = RunRecord(tmp_path, run)
+    record = MetricsLog(tmp_path, run)
 
     def train():
         for step in range(1, 501):
@@ -201,7 +201,7 @@ def test_a_missing_artifact_is_said_and_survived(tmp_path, session, caplog):
 STUCK = """
 import os, signal, sys, time
 from pathlib import Path
-from arc_vae.reporting.wandb_run import WandbRun
+from arc_vae.tracking.wandb_logger import WandbLogger
 
 def parent(process):
     try:
@@ -209,7 +209,7 @@ def parent(process):
     except OSError:
         return None
 
-directory, run = Path(sys.argv[1]), WandbRun(init_timeout=20, finish_timeout=float(sys.argv[2]))
+directory, run = Path(sys.argv[1]), WandbLogger(init_timeout=20, finish_timeout=float(sys.argv[2]))
 run.start(directory, "run1", {}, {"latent_dim": 10, "max_beta": 2.0})
 assert run._thread._opened.wait(30)
 core = next(int(p.name) for p in Path("/proc").glob("[0-9]*") if parent(p) == os.getpid())

@@ -9,8 +9,8 @@ import pytest
 from conftest import run_command
 from omegaconf import OmegaConf
 
-from arc_vae.run_directory import RunDirectory
-from arc_vae.sweeping.answers import diagnose, loss_spikes, variants
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.fallback import diagnose, fallback_variants, loss_spikes
 
 
 @pytest.fixture
@@ -56,13 +56,17 @@ def test_spikes_are_steps_that_stand_out_of_those_before():
 
 
 def test_variants_are_the_runs_own_configuration_but_for_what_the_sweep_changes(run):
-    found = variants(run, "posterior_collapse")
+    found = fallback_variants(run, "posterior_collapse")
     base = OmegaConf.load(run.path / ".hydra" / "config.yaml")
     assert [cfg.beta_schedule.max_beta for _, cfg in found] == [1.0, 1.25, 1.5]
     for overrides, cfg in found:
         assert cfg.beta_schedule.phase1_epochs == 20 and "beta_schedule.phase1_epochs=20" in overrides
         assert cfg.training == base.training and cfg.data == base.data and cfg.name == "tiny"
-    assert [len(variants(run, sweep)) for sweep in ("low_accuracy", "instability", "poor_samples")] == [3, 4, 3]
+    assert [len(fallback_variants(run, sweep)) for sweep in ("low_accuracy", "instability", "poor_samples")] == [
+        3,
+        4,
+        3,
+    ]
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ def test_preempted_by_the_other_partition_a_job_goes_on(slurm, tmp_path):
     step = requeue(slurm, sweep / "0", slurm_id, *HIGH)
     wait_for(lambda: status(sweep / "0").get("state") == "finished")
     assert 0 < step < 8 * 16
-    assert "python -m arc_vae.sweeping.worker" in (sweep / "0" / "train.log").read_text()
+    assert "python -m arc_vae.sweeps.worker" in (sweep / "0" / "train.log").read_text()
     assert_as_if_alone(sweep / "0", tmp_path, EPOCHS, "seed=5")
 
 

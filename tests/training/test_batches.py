@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from arc_vae.grids import symmetry_table
+from arc_vae.common.grids import symmetry_table
 from arc_vae.training.batches import Augmentation, Batches
 
 # No two of its eight images are equal.

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from arc_vae.errors import UserError
+from arc_vae.common.errors import UserError
+from arc_vae.common.torch_files import save_checkpoint
 from arc_vae.models import BetaVAE, Decoder, ObjectSlotVAE, PaletteVAE
-from arc_vae.training import checkpoints as files
+from arc_vae.models.saved import load_module, save_module
 
 SMALL = {"hidden_dim": 16, "latent_dim": 4}
 MODELS = [BetaVAE(decoder_channels=(8, 8, 10), **SMALL), PaletteVAE(**SMALL), ObjectSlotVAE(num_slots=2, **SMALL)]
@@ -12,18 +13,20 @@ MODELS = [BetaVAE(decoder_channels=(8, 8, 10), **SMALL), PaletteVAE(**SMALL), Ob
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_a_part_is_rebuilt_alone_from_its_file(model, tmp_path):
     model.eval()
-    files.save_part(model.decoder, tmp_path / "decoder.pth")
-    files.save_part(model.encoder, tmp_path / "encoder.pth")
+    save_module(model.decoder, tmp_path / "decoder.pth")
+    save_module(model.encoder, tmp_path / "encoder.pth")
     z, grids = torch.randn(2, 4), torch.randint(10, (2, 16, 16))
-    assert torch.equal(files.load_part(tmp_path / "decoder.pth")(z), model.decoder(z))
-    assert torch.equal(files.load_part(tmp_path / "encoder.pth")(grids).logvar, model.encoder(grids).logvar)
+    assert torch.equal(load_module(tmp_path / "decoder.pth")(z), model.decoder(z))
+    assert torch.equal(load_module(tmp_path / "encoder.pth")(grids).logvar, model.encoder(grids).logvar)
 
 
-@pytest.mark.parametrize("name", ["os.system", "torch.nn.Linear", "arc_vae.models.decoder.nn", "arc_vae.models_evil.X"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "torch.nn.Linear", "arc_vae.models.beta_vae.decoder.nn", "arc_vae.models_evil.X"]
+)
 def test_only_models_of_this_package_are_rebuilt(name, tmp_path):
     torch.save({"class": name, "arguments": {}, "state_dict": {}}, tmp_path / "decoder.pth")
     with pytest.raises(UserError, match=f"names the class {name}; only models of arc_vae.models"):
-        files.load_part(tmp_path / "decoder.pth")
+        load_module(tmp_path / "decoder.pth")
 
 
 def test_code_in_a_pickle_is_not_run(tmp_path):
@@ -33,38 +36,38 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
 
     torch.save({"class": Malicious(), "arguments": {}, "state_dict": {}}, tmp_path / "decoder.pth")
     with pytest.raises(UserError, match="is not an encoder.pth or decoder.pth of arc_vae"):
-        files.load_part(tmp_path / "decoder.pth")
+        load_module(tmp_path / "decoder.pth")
     assert not (tmp_path / "ran").exists()
 
 
 def test_weights_of_another_shape_are_refused(tmp_path):
     part = Decoder(latent_dim=4, channels=(8, 10), hidden_dim=8)
-    state = {"class": "arc_vae.models.decoder.Decoder", "arguments": {**part.arguments, "hidden_dim": 9}}
+    state = {"class": "arc_vae.models.beta_vae.decoder.Decoder", "arguments": {**part.arguments, "hidden_dim": 9}}
     torch.save({**state, "state_dict": part.state_dict()}, tmp_path / "decoder.pth")
     with pytest.raises(UserError, match="decoder.pth does not hold the weights of the Decoder"):
-        files.load_part(tmp_path / "decoder.pth")
+        load_module(tmp_path / "decoder.pth")
 
 
 @pytest.mark.parametrize("counts", [None, torch.zeros(3), torch.zeros(1, 99, 2), torch.zeros(1, 0, 2)])
 def test_object_slots_that_say_nothing_sensible_of_their_number_are_refused(counts, tmp_path):
-    files.save_part(MODELS[-1].decoder, tmp_path / "decoder.pth")
+    save_module(MODELS[-1].decoder, tmp_path / "decoder.pth")
     state = torch.load(tmp_path / "decoder.pth", weights_only=True)
-    state["state_dict"].pop("stations.forms.counts")
+    state["state_dict"].pop("pose_codec.form_prior.counts")
     if counts is not None:
-        state["state_dict"]["stations.forms.counts"] = counts
+        state["state_dict"]["pose_codec.form_prior.counts"] = counts
     torch.save(state, tmp_path / "decoder.pth")
     with pytest.raises(UserError, match="decoder.pth does not hold the weights of the ObjectSlotDecoder"):
-        files.load_part(tmp_path / "decoder.pth")
+        load_module(tmp_path / "decoder.pth")
 
 
 def test_what_a_file_lacks_is_named(tmp_path):
     torch.save({"class": "x"}, tmp_path / "decoder.pth")
     with pytest.raises(UserError, match="it lacks arguments, state_dict"):
-        files.load_part(tmp_path / "decoder.pth")
+        load_module(tmp_path / "decoder.pth")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
-    files.save({"a": 1}, tmp_path / "last.pth")
+    save_checkpoint({"a": 1}, tmp_path / "last.pth")
 
     def half(payload, file):
         file.write(b"half")
@@ -72,6 +75,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(OSError, match="disk full"):
-        files.save({"a": 2}, tmp_path / "last.pth")
+        save_checkpoint({"a": 2}, tmp_path / "last.pth")
     assert torch.load(tmp_path / "last.pth", weights_only=True) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["last.pth"]

@@ -7,13 +7,21 @@ import sys
 import pytest
 import torch
 
-from arc_vae.training import hardware
-from arc_vae.training.hardware import autocast, has_bfloat16, resolve_compile, resolve_precision
+from arc_vae.training import device
+from arc_vae.training.device import (
+    BFLOAT16_INSTRUCTIONS,
+    COMPILE_FROM_STEPS,
+    autocast,
+    has_bfloat16,
+    limit_threads,
+    resolve_compile,
+    resolve_precision,
+)
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-@pytest.mark.parametrize("name", hardware.BFLOAT16_INSTRUCTIONS)
+@pytest.mark.parametrize("name", BFLOAT16_INSTRUCTIONS)
 def test_auto_is_bfloat16_where_the_processor_has_instructions_for_it(monkeypatch, name):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, name: True}, raising=False)
     assert resolve_precision("auto", CPU) == "bfloat16"
@@ -44,12 +52,12 @@ def test_autocast_reaches_the_products_and_not_the_weights():
 
 
 def test_compiling_by_itself_happens_on_a_gpu_in_long_runs_only(monkeypatch):
-    monkeypatch.setattr(hardware.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert resolve_compile("auto", GPU, hardware.COMPILE_FROM_STEPS)
-    assert not resolve_compile("auto", GPU, hardware.COMPILE_FROM_STEPS - 1)
+    monkeypatch.setattr(device.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert resolve_compile("auto", GPU, COMPILE_FROM_STEPS)
+    assert not resolve_compile("auto", GPU, COMPILE_FROM_STEPS - 1)
     assert not resolve_compile("auto", CPU, 10**9)
     assert resolve_compile(True, CPU, 1) and not resolve_compile(False, GPU, 10**9)
-    monkeypatch.setattr(hardware.shutil, "which", lambda name: None)
+    monkeypatch.setattr(device.shutil, "which", lambda name: None)
     assert not resolve_compile("auto", GPU, 10**9)
 
 
@@ -59,10 +67,10 @@ def test_threads_are_limited_to_the_cores_the_process_may_use_unless_the_user_sa
         torch.set_num_threads(4)
         monkeypatch.setattr("joblib.cpu_count", lambda only_physical_cores: 3)
         monkeypatch.setenv("OMP_NUM_THREADS", "4")
-        hardware.limit_threads()
+        limit_threads()
         assert torch.get_num_threads() == 4
         monkeypatch.delenv("OMP_NUM_THREADS")
-        hardware.limit_threads()
+        limit_threads()
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -70,9 +78,9 @@ def test_threads_are_limited_to_the_cores_the_process_may_use_unless_the_user_sa
 
 FAULTS = """
 import resource, sys, torch
-from arc_vae.training.hardware import keep_freed_memory
+from arc_vae.training.device import keep_freed_blocks
 if sys.argv[1] == "keep":
-    keep_freed_memory()
+    keep_freed_blocks()
 def use_and_free():
     blocks = [torch.ones(2**20) for _ in range(8)]
 for _ in range(3):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from arc_vae.errors import UserError
-from arc_vae.training.muon import BLOCK, Muon, polar_factor
+from arc_vae.common.errors import UserError
+from arc_vae.training.muon import BLOCK_ROWS, Muon, orthogonalize
 
 
 def parameter(*shape: int) -> torch.nn.Parameter:
@@ -12,12 +12,12 @@ def parameter(*shape: int) -> torch.nn.Parameter:
     return it
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (10, 288), (BLOCK, 2048)])
+@pytest.mark.parametrize("shape", [(8, 8), (10, 288), (BLOCK_ROWS, 2048)])
 def test_the_polar_factor_keeps_singular_vectors_and_levels_singular_values(shape):
     torch.manual_seed(0)
     matrix = torch.randn(shape)
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    seen = left.T @ polar_factor(matrix) @ right.T  # diagonal where the vectors are the same
+    seen = left.T @ orthogonalize(matrix) @ right.T  # diagonal where the vectors are the same
     levelled = seen.diagonal()[values > 0.01 * values.norm()]
     assert levelled.min() > 0.6 and levelled.max() < 1.25
     assert (seen - torch.diag(seen.diagonal())).abs().max() < 1e-3
@@ -36,7 +36,7 @@ def test_a_vector_moves_as_under_torchs_adam():
     torch.testing.assert_close(ours, torchs)
 
 
-@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (2 * BLOCK, 512), (32, 10, 3, 3)])
+@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (2 * BLOCK_ROWS, 512), (32, 10, 3, 3)])
 def test_a_matrix_or_kernel_moves_by_a_fifth_of_lr_a_cell_whatever_its_gradients_size(shape):
     torch.manual_seed(0)
     weight = parameter(*shape)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_resume import TRAINER, learner, train
 
-from arc_vae.training import checkpoints as files
+from arc_vae.training.checkpoint_files import FINAL, LAST
 from arc_vae.training.step import NonFiniteLoss
 
 
@@ -30,9 +30,9 @@ def test_a_non_finite_loss_stops_the_run_with_step_term_and_remedy(value, term, 
     with pytest.raises(NonFiniteLoss) as error:
         train(tmp_path, subject)
     assert f"{term} at step 7" in str(error.value) and "lower optimizer.lr" in str(error.value)
-    last = torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True)
+    last = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)
     assert last["epoch"] == 1 and all(torch.isfinite(w).all() for w in last["model_state_dict"].values())
-    assert not (tmp_path / "checkpoints" / files.FINAL).exists()
+    assert not (tmp_path / "checkpoints" / FINAL).exists()
 
 
 def test_the_clip_bounds_the_update_not_the_record(tmp_path):

@@ -9,16 +9,15 @@ import torch
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models import BetaVAE
 from arc_vae.objective import BetaVAELoss, ThreePhase
-from arc_vae.pipeline import resume
-from arc_vae.reporting.record import RunRecord, read_metrics
-from arc_vae.run_directory import RunDirectory
+from arc_vae.runs.resume import resume
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.metrics_log import MetricsLog, read_metrics
 from arc_vae.training import EarlyStopping, Trainer
-from arc_vae.training import checkpoints as files
-from arc_vae.training.checkpoints import Checkpoints
-from arc_vae.training.interruption import Interrupted
-from arc_vae.training.learner import Learner
+from arc_vae.training.checkpoint_files import FINAL, LAST, CheckpointWriter
 from arc_vae.training.lr_schedule import cosine
-from arc_vae.training.step import StepRecords
+from arc_vae.training.signals import Interrupted
+from arc_vae.training.state import TrainingState
+from arc_vae.training.step import StepLog
 
 EPOCHS = 6
 SCHEDULE = ThreePhase(phase1_epochs=2, phase2_epochs=2, phase3_epochs=2)
@@ -31,31 +30,33 @@ def corpus() -> Corpus:
     return Corpus("test", grids[:64], grids[64:80], grids[80:])
 
 
-def learner(seed: int = 0, **early_stopping) -> Learner:
+def learner(seed: int = 0, **early_stopping) -> TrainingState:
     torch.manual_seed(seed)
     model = BetaVAE(latent_dim=3, encoder_channels=(10, 8, 8), decoder_channels=(8, 8, 10), hidden_dim=16)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     scheduler = cosine(optimizer, steps_per_epoch=4, T_max=EPOCHS, warmup_steps=3)
     stopping = EarlyStopping(**early_stopping)
-    return Learner(model, optimizer, scheduler, stopping, {}, "sha", run_id="id", precision=TRAINER.precision)
+    return TrainingState(model, optimizer, scheduler, stopping, {}, "sha", run_id="id", precision=TRAINER.precision)
 
 
 class Killed(Exception):
     pass
 
 
-def train(directory, learner: Learner, interrupt_in: int | None = None, trainer: Trainer = TRAINER) -> Learner:
+def train(
+    directory, learner: TrainingState, interrupt_in: int | None = None, trainer: Trainer = TRAINER
+) -> TrainingState:
     """Train in a directory; an interrupt comes while the epoch `interrupt_in` is not yet saved."""
     directory.mkdir(exist_ok=True)
-    record = RunRecord(directory)
-    record.rewind(learner.step)
+    record = MetricsLog(directory)
+    record.truncate_after(learner.step)
 
     def draw(epoch: int) -> None:
         if epoch == interrupt_in:
             record.flush()  # the interrupted epoch's records are on disk already
             raise Killed
 
-    checkpoints = Checkpoints(directory / "checkpoints", trainer.checkpoint_every)
+    checkpoints = CheckpointWriter(directory / "checkpoints", trainer.checkpoint_every)
     trainer.fit(learner, BetaVAELoss(), SCHEDULE, corpus(), True, record, checkpoints, draw)
     record.close()
     return learner
@@ -77,7 +78,7 @@ def test_resumed_equals_never_interrupted(last_epoch, uninterrupted, tmp_path):
     with pytest.raises(Killed):
         train(tmp_path, learner(), interrupt_in=last_epoch + 1)
     resumed = learner(seed=99)  # other weights and random numbers: all must come from the checkpoint
-    last = tmp_path / "checkpoints" / files.LAST
+    last = tmp_path / "checkpoints" / LAST
     resumed.load_state_dict(torch.load(last, weights_only=True), last)
     assert resumed.epoch == last_epoch
     train(tmp_path, resumed)
@@ -90,24 +91,24 @@ def test_resumed_equals_never_interrupted(last_epoch, uninterrupted, tmp_path):
 @pytest.mark.parametrize("steps", [1, 6, 12, 23])  # after an epoch's first step, its second, its last, its last but one
 def test_stopped_between_two_steps_equals_never_interrupted(steps, number, uninterrupted, tmp_path, monkeypatch):
     whole, whole_directory = uninterrupted
-    add = StepRecords.add
+    append = StepLog.append
 
-    def signal_and_add(records, step, *values):
+    def signal_and_append(records, step, *values):
         if step == steps:
             signal.raise_signal(number)
-        return add(records, step, *values)
+        return append(records, step, *values)
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match=number.name):
-        patch.setattr(StepRecords, "add", signal_and_add)
+        patch.setattr(StepLog, "append", signal_and_append)
         train(tmp_path, learner())
-    state = torch.load(tmp_path / "checkpoints" / files.LAST, weights_only=True)
+    state = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)
     assert state["step"] == steps and len(metrics(tmp_path)) == steps + (steps - 1) // 4
     resumed = learner(seed=99)
-    resumed.load_state_dict(state, tmp_path / "checkpoints" / files.LAST)
+    resumed.load_state_dict(state, tmp_path / "checkpoints" / LAST)
     train(tmp_path, resumed)
     assert same(resumed.model.state_dict(), whole.model.state_dict())
     assert metrics(tmp_path) == metrics(whole_directory)
-    final = [torch.load(d / "checkpoints" / files.FINAL, weights_only=True) for d in (tmp_path, whole_directory)]
+    final = [torch.load(d / "checkpoints" / FINAL, weights_only=True) for d in (tmp_path, whole_directory)]
     assert final[0]["train_loss"] == final[1]["train_loss"]
 
 
@@ -142,12 +143,12 @@ def test_early_stopping_ends_the_run_and_its_state_resumes(tmp_path):
     train(tmp_path, stopped)
     assert (stopped.epoch, stopped.early_stopping.best_epoch) == (2, 1)
     resumed = learner(patience=1, monitor="val/perfect_rate", mode="max")
-    last = tmp_path / "checkpoints" / files.LAST
+    last = tmp_path / "checkpoints" / LAST
     resumed.load_state_dict(torch.load(last, weights_only=True), last)
-    final = torch.load(tmp_path / "checkpoints" / files.FINAL, weights_only=True)
+    final = torch.load(tmp_path / "checkpoints" / FINAL, weights_only=True)
     assert train(tmp_path, resumed).epoch == 2
     # Nothing was left to train, and the final checkpoint still says what the last epoch measured.
-    again = torch.load(tmp_path / "checkpoints" / files.FINAL, weights_only=True)
+    again = torch.load(tmp_path / "checkpoints" / FINAL, weights_only=True)
     for key in ("train_loss", "val_loss", "pixel_accuracy"):
         assert again[key] == final[key] is not None, key
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import run_command
 
-from arc_vae.reporting.record import read_metrics
+from arc_vae.tracking.metrics_log import read_metrics
 
 SIMPLE_SHAPES = Path(__file__).parents[1] / "benchmarks" / "simple_shapes.py"
 

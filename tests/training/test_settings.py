@@ -5,14 +5,14 @@ import shutil
 import pytest
 import torch
 
-from arc_vae.errors import InvalidValue
+from arc_vae.common.errors import InvalidValue
 from arc_vae.models import BetaVAE
 from arc_vae.objective import BetaVAELoss
 from arc_vae.training import Trainer
 from arc_vae.training.batches import Batches
 from arc_vae.training.early_stopping import EarlyStopping
-from arc_vae.training.learner import Learner
 from arc_vae.training.lr_schedule import cosine
+from arc_vae.training.state import TrainingState
 from arc_vae.training.step import STEP_METRICS, TrainingStep
 
 
@@ -24,7 +24,7 @@ def losses(
     model = BetaVAE().to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     scheduler = cosine(optimizer, steps, warmup_steps=0)
-    learner = Learner(model, optimizer, scheduler, EarlyStopping(), {}, "sha", run_id="id", precision=precision)
+    learner = TrainingState(model, optimizer, scheduler, EarlyStopping(), {}, "sha", run_id="id", precision=precision)
     grids = (torch.randint(10, (64, 16, 16)) * (torch.rand(64, 16, 16) < 0.07)).to(torch.uint8).to(device)
     step = TrainingStep(learner, BetaVAELoss(), 1.0, precision, compile)
     weights = torch.tensor(1.0, device=device), torch.tensor(1.0, device=device)

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 import torch
 
-from arc_vae.objective.loss import blank_nats, cell_nats
+from arc_vae.objective.terms import non_blank_nats, reconstruction_nats
 from arc_vae.training.muon import Muon
 
 TINY = torch.finfo(torch.float32).tiny
@@ -27,15 +27,15 @@ def printed(source: str, folder) -> str:
 
 
 def test_importing_the_package_leaves_rounding_as_it_was(tmp_path):
-    source = f"import torch, arc_vae, arc_vae.pipeline, arc_vae.generate_samples; {PROBE}"
+    source = f"import torch, arc_vae, arc_vae.runs.run, arc_vae.generate_samples; {PROBE}"
     assert int(printed(source, tmp_path)) == 2**20
 
 
 COMMANDS = {
-    "train": ("arc_vae.pipeline.run", "arc_vae.train", ["data=npz", "data.path=grids.npz"]),
-    "worker": ("arc_vae.sweeping.worker.work", "arc_vae.sweeping.worker", ["a job's folder"]),
-    "evaluate": ("arc_vae.experiment.reassemble", "arc_vae.evaluate", ["run=a"]),
-    "generate_samples": ("arc_vae.training.checkpoints.load_part", "arc_vae.generate_samples", ["run=a"]),
+    "train": ("arc_vae.runs.run.run_training", "arc_vae.train", ["data=npz", "data.path=grids.npz"]),
+    "worker": ("arc_vae.sweeps.worker.run_job", "arc_vae.sweeps.worker", ["a job's folder"]),
+    "evaluate": ("arc_vae.runs.experiment.load_experiment", "arc_vae.evaluate", ["run=a"]),
+    "generate_samples": ("arc_vae.models.saved.load_module", "arc_vae.generate_samples", ["run=a"]),
 }
 
 
@@ -84,10 +84,10 @@ def test_a_confident_decoder_sends_no_subnormal_gradients_back():
     assert count_subnormals(plain.grad) > 0, "these logits do not show the fault"
 
     ours = logits.clone().requires_grad_()
-    sum(part.sum() for part in cell_nats(ours, grids)).backward()
+    sum(part.sum() for part in reconstruction_nats(ours, grids)).backward()
     assert count_subnormals(ours.grad) == 0
     torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-4, atol=1e-4)
 
     blank = (logits / 6 + 80 * (torch.arange(10) == 0)[:, None, None]).requires_grad_()
-    blank_nats(blank).sum().backward()
+    non_blank_nats(blank).sum().backward()
     assert count_subnormals(blank.grad) == 0 and (blank.grad != 0).any()

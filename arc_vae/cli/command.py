@@ -1,0 +1,86 @@
+"""What the commands share: Hydra on `conf/`, users' mistakes told in one sentence."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+import arc_vae.configuration.resolvers  # noqa: F401  registers run_id's
+from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError
+from arc_vae.configuration.paths import conf_dir
+from arc_vae.configuration.suggest import describe_hydra_error
+from arc_vae.configuration.validate import validate_config
+
+# Whether the user asked to see where an error came from; read before `main` sets the variable for itself.
+SHOW_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ or any(a.startswith("hydra.verbose=") for a in sys.argv)
+
+
+def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make a task function a Hydra command on `conf/<config_name>.yaml`.
+
+    A user's mistake ends the process with one sentence and exit status 2; with a traceback
+    under `hydra.verbose=true` or HYDRA_FULL_ERROR=1.
+    """
+
+    def decorate(task: Callable[[DictConfig], None]) -> Callable[[], None]:
+        def guarded(cfg: DictConfig) -> None:
+            try:
+                # Again, since the jobs of a sweep do not pass by ValidateConfig.
+                validate_config(cfg, config_name)
+                task(cfg)
+            except UserError as error:
+                exit_with_error(error)
+            except KeyboardInterrupt:
+                print("interrupted", file=sys.stderr)
+                raise SystemExit(INTERRUPTED) from None
+
+        # Hydra names the job after the task's module.
+        guarded.__module__ = task.__module__
+
+        def main() -> None:
+            # Hydra then raises what it would otherwise print in its own words.
+            before = os.environ.get("HYDRA_FULL_ERROR")
+            os.environ["HYDRA_FULL_ERROR"] = "1"
+            try:
+                hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+            except (UserError, HydraException, OmegaConfBaseException, ValueError) as error:
+                mistake = as_user_error(error)
+                if mistake is None or (SHOW_TRACEBACK and mistake is not error):
+                    raise
+                exit_with_error(mistake)
+            finally:
+                if before is None:
+                    del os.environ["HYDRA_FULL_ERROR"]
+
+        return main
+
+    return decorate
+
+
+def as_user_error(error: Exception) -> UserError | None:
+    """What a user did to be answered with this error, in one sentence; None where nobody but us is to blame."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return UserError(describe_hydra_error(error))
+    # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
+    given = " ".join(sys.argv[1:])
+    if str(error).startswith("Config group override must be"):
+        return UserError(f"a config group takes the name of one of its options, not null or a number: {given}")
+    if str(error).startswith("Only one of --run"):
+        return UserError(f"one of -m, --cfg and --info at a time: {given}")
+    return None
+
+
+def exit_with_error(error: UserError) -> None:
+    """Say the sentence and end the process."""
+    if SHOW_TRACEBACK:
+        traceback.print_exception(error)
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(USER_MISTAKE)

@@ -1,0 +1,1 @@
+"""What every floor uses, and nothing of the project above it."""

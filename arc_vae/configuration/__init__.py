@@ -1,0 +1,1 @@
+"""`conf/`: where it lies, what it states, and what a composed configuration may be."""

@@ -1,0 +1,8 @@
+"""The one resolver that `conf/` needs: `${new_run_id:}`. Importing this module registers it."""
+
+import secrets
+
+from omegaconf import OmegaConf
+
+# Cached by each configuration: the same run asks twice and gets one id, two jobs of a sweep get two.
+OmegaConf.register_new_resolver("new_run_id", lambda: secrets.token_hex(4), use_cache=True, replace=True)

@@ -1,0 +1,96 @@
+"""Objects of a grid: connected components of one colour, dealt to slots, moved to a corner.
+
+Integers in, integers out: nothing here has parameters or gradients.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arc_vae.common.grids import BACKGROUND, CELLS, SIZE
+
+_NEIGHBOURS = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
+
+
+@torch.no_grad()
+def label_components(grids: Tensor) -> Tensor:
+    """Integer grids (B, 16, 16) → each cell's component, int64 (B, 16, 16): 0 on the background.
+
+    A component is a largest set of 8-connected cells of one colour; its number is that of its last cell, from 1.
+    Every cell takes its neighbours' largest number until none changes: at most 15 rounds for an object of 16 cells.
+    """
+    holds_object = grids != BACKGROUND
+    bordered = F.pad(grids, (1, 1, 1, 1), value=BACKGROUND)
+    joined = [
+        (bordered[:, down : down + SIZE, right : right + SIZE] == grids) & holds_object for down, right in _NEIGHBOURS
+    ]
+    numbers = torch.arange(1, CELLS + 1, dtype=torch.int16, device=grids.device).view(SIZE, SIZE) * holds_object
+    while True:
+        around = F.pad(numbers, (1, 1, 1, 1))
+        largest = numbers
+        for (down, right), same in zip(_NEIGHBOURS, joined, strict=True):
+            largest = torch.maximum(largest, around[:, down : down + SIZE, right : right + SIZE] * same)
+        if torch.equal(largest, numbers):
+            return numbers.long()
+        numbers = largest
+
+
+def count_components(grids: Tensor) -> Tensor:
+    """Integer grids (B, 16, 16) → how many components each has, int64 (B,)."""
+    own_number = torch.arange(1, CELLS + 1, device=grids.device)
+    return (label_components(grids).flatten(1) == own_number).sum(dim=1)
+
+
+@torch.no_grad()
+def assign_to_slots(grids: Tensor, num_slots: int) -> Tensor:
+    """Integer grids (B, 16, 16) → (B, S, 16, 16): each component whole in one of S slots, the sum of which is the grid.
+
+    Components are dealt largest first, back and forth: with two slots the first gets the 1st, 4th, 5th, 8th, ...
+    """
+    numbers = label_components(grids).flatten(1)
+    sizes = torch.zeros(len(grids), CELLS + 1, dtype=torch.int64, device=grids.device)
+    sizes.scatter_add_(1, numbers, torch.ones_like(numbers))
+    sizes[:, 0] = 0
+    # Of equal sizes the higher number first, so that the order is one and the same.
+    order = (sizes * (CELLS + 1) + torch.arange(CELLS + 1, device=grids.device)).argsort(dim=1, descending=True)
+    turn = order.argsort(dim=1).gather(1, numbers) % (2 * num_slots)
+    slot = torch.minimum(turn, 2 * num_slots - 1 - turn).view_as(grids)
+    slots = torch.arange(num_slots, device=grids.device)[:, None, None]
+    return grids[:, None] * (slot[:, None] == slots)
+
+
+class Cropped(NamedTuple):
+    """Grids (N, 16, 16) moved so that their objects touch the top and the left; `empty` (N,) where there are none.
+
+    `corner`, `extent`: int64 (N, 2), how far down and right they were, and how many rows and columns they take up: 1
+    and 1 where there are none.
+    """
+
+    grids: Tensor
+    corner: Tensor
+    extent: Tensor
+    empty: Tensor
+
+
+@torch.no_grad()
+def bounding_boxes(grids: Tensor) -> tuple[Tensor, Tensor]:
+    """Integer grids (N, 16, 16) → the corner of what each holds, and its extent in rows and columns, int64 (N, 2) both;
+    (0, 0) and (16, 16) where there is nothing.
+    """
+    holds_object = grids != BACKGROUND
+    lines = torch.stack([holds_object.any(dim=2), holds_object.any(dim=1)], dim=1).int()  # (N, 2, 16)
+    corner = lines.argmax(dim=2)
+    return corner, SIZE - lines.flip(2).argmax(dim=2) - corner
+
+
+@torch.no_grad()
+def crop_to_corner(grids: Tensor) -> Cropped:
+    """Integer grids (N, 16, 16) → the same objects in the top left corner, and where they were."""
+    corner, extent = bounding_boxes(grids)
+    cells = torch.arange(SIZE, device=grids.device)
+    down, right = ((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1))
+    moved = grids.gather(1, down[:, :, None].expand(-1, -1, SIZE)).gather(2, right[:, None].expand(-1, SIZE, -1))
+    empty = (grids == BACKGROUND).flatten(1).all(dim=1)
+    return Cropped(moved, corner, extent.masked_fill(empty[:, None], 1), empty)

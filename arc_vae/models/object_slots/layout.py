@@ -1,0 +1,109 @@
+"""How objects share a code: a dimension each, one to say "stop", and the others are their shapes."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from arc_vae.common.errors import require
+from arc_vae.models.object_slots.pose_codec import PoseCodec
+from arc_vae.models.object_slots.symmetries import Symmetries
+
+
+class ShapeAllocation(nn.Module):
+    """Which of a code's d dimensions are whose, by the number n of objects, 1 to S.
+
+    The first n are one object's each, the next says "stop", but for n = S, and the others are dealt in turn for the
+    shapes: of n objects the i-th has every n-th from the i-th on, so that one object has them all and two have half
+    each.
+
+    Args:
+        latent_dim: d, above S. num_slots: S.
+    """
+
+    def __init__(self, latent_dim: int, num_slots: int):
+        super().__init__()
+        self.num_slots = num_slots
+        self.max_dims = latent_dim - 1  # dimensions that an object's shape has, at most: D
+        count = torch.arange(num_slots + 1).clamp(min=1)[:, None]
+        first = (count + 1).clamp(max=num_slots)
+        slot, turn, dim = torch.arange(num_slots)[:, None], torch.arange(self.max_dims), torch.arange(latent_dim)
+        owned = first[:, :, None] + slot + turn * count[:, :, None]  # (S + 1, S, D): by number, slot and turn
+        nothing = (owned >= latent_dim) | (slot >= count[:, :, None])
+        owner, when = (dim - first) % count, torch.div(dim - first, count, rounding_mode="floor")
+        tables = {
+            "owned": owned.masked_fill(nothing, latent_dim),
+            # By number and dimension, (S + 1, d): whether it is a shape's, and where in all slots' own it comes from.
+            "of_shapes": dim >= first,
+            "source": (owner * self.max_dims + when).masked_fill(dim < first, 0),
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
+
+    def slot_features(self, count: Tensor) -> Tensor:
+        """Numbers of objects (B,) → how many dimensions each slot has, which slot it is, how many objects there are:
+        indicators (B, S, 3D), as wide for any S.
+        """
+        number = torch.arange(self.max_dims, device=count.device)
+        slot = torch.arange(self.num_slots, device=count.device)[:, None] == number
+        counts = (count[:, None] == number + 1)[:, None].expand(-1, self.num_slots, -1)
+        owned = self.owned[count] <= self.max_dims
+        return torch.cat([owned, slot.expand_as(counts), counts], dim=2).float()
+
+    def assemble_code(self, where: Tensor, shapes: Tensor, count: Tensor) -> Tensor:
+        """What slots say of themselves (B, S) and of their shapes, each from its first dimension on (B, S, D) → the
+        code (B, d) of so many objects (B,).
+        """
+        shapes = shapes.flatten(1).gather(1, self.source[count])
+        return torch.where(self.of_shapes[count], shapes, F.pad(where, (0, shapes.shape[1] - self.num_slots)))
+
+    def split_code(self, code: Tensor, count: Tensor) -> Tensor:
+        """The code (B, d) of so many objects (B,) → every slot's own (B, S, D), 0 where it has none."""
+        return F.pad(code, (0, 1)).gather(1, self.owned[count].flatten(1)).view(len(code), self.num_slots, -1)
+
+
+# The tables of the prior's forms grow with the square of it: 20 MB at 16.
+MAX_SLOTS = 16
+
+
+class SlotLayout(nn.Module):
+    """What encoder and decoder know without learning it by gradients: how the code is laid out.
+
+    Args:
+        latent_dim: d. num_slots: S; None until `set_num_slots`, which then may be asked for any, up to
+            `max_slots`.
+        hidden_dim: width of the dense layers. num_blocks: residual blocks.
+    """
+
+    def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
+        super().__init__()
+        possible = num_slots is None or 1 <= num_slots <= MAX_SLOTS
+        require(possible, "num_slots", num_slots, f"from 1 to {MAX_SLOTS}, or null")
+        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
+        require(num_blocks >= 0, "num_blocks", num_blocks, "0 or more")
+        needed = num_slots or 1
+        wanted = f"above num_slots={needed}: a dimension is each slot's place and colour, the others are the shapes"
+        require(latent_dim > needed, "latent_dim", latent_dim, wanted)
+        self.arguments = {
+            "latent_dim": latent_dim,
+            "num_slots": num_slots,
+            "hidden_dim": hidden_dim,
+            "num_blocks": num_blocks,
+        }
+        self.max_slots = min(latent_dim - 1, MAX_SLOTS)
+        self.symmetries = Symmetries()
+        self.set_num_slots(num_slots or self.max_slots)
+        self.register_load_state_dict_pre_hook(_set_saved_num_slots)
+
+    def set_num_slots(self, num_slots: int) -> None:
+        """Lay the code out for so many; the weights suit any number."""
+        device = next((parameter.device for parameter in self.parameters()), None)
+        self.num_slots = num_slots
+        self.pose_codec = PoseCodec(num_slots).to(device)
+        self.shape_allocation = ShapeAllocation(self.arguments["latent_dim"], num_slots).to(device)
+
+
+def _set_saved_num_slots(slots: SlotLayout, state: dict[str, Tensor], prefix: str, *_) -> None:
+    """Before weights are loaded; what is not there, or impossible, is left for the loading to refuse."""
+    counts = state.get(f"{prefix}pose_codec.form_prior.counts", slots.pose_codec.form_prior.counts)
+    if counts.dim() == 3 and 1 <= counts.shape[1] <= slots.max_slots:
+        slots.set_num_slots(counts.shape[1])

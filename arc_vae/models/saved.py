@@ -1,0 +1,59 @@
+"""Models and their halves rebuilt from files, as classes of this package only."""
+
+import importlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from arc_vae.common.errors import UserError
+from arc_vae.common.legacy import FORMAT
+from arc_vae.common.torch_files import load_checkpoint, save_checkpoint
+
+# Parts and models may be rebuilt from a file only as classes of this package: a file can come from anyone.
+TRUSTED_MODELS = "arc_vae.models"
+
+
+def save_module(part: nn.Module, path: Path) -> None:
+    """Save an encoder or decoder with what rebuilding it alone needs."""
+    kind = type(part)
+    # Classes of this package by the room that exports them, so that their files can move.
+    exported = getattr(importlib.import_module(TRUSTED_MODELS), kind.__name__, None) is kind
+    name = f"{TRUSTED_MODELS if exported else kind.__module__}.{kind.__qualname__}"
+    save_checkpoint(
+        {"format": FORMAT, "class": name, "arguments": part.arguments, "state_dict": part.state_dict()}, path
+    )
+
+
+def load_module(path: Path, device: torch.device | str = "cpu") -> nn.Module:
+    """Rebuild an encoder or decoder from `encoder.pth` or `decoder.pth`, in eval mode.
+
+    Raises:
+        UserError: a missing or foreign file, or a class that is not one of `arc_vae.models`.
+    """
+    what = "an encoder.pth or decoder.pth of arc_vae"
+    state = load_checkpoint(Path(path), {"class", "arguments", "state_dict"}, what)
+    part = import_model_class(state["class"], str(path))(**state["arguments"])
+    load_weights(part, state["state_dict"], Path(path))
+    return part.to(device).eval()
+
+
+def load_weights(model: nn.Module, weights: dict, path: Path) -> None:
+    """Load the weights that a checkpoint holds, or say that they are another model's."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} does not hold the weights of the {type(model).__name__} that its configuration describes: another "
+            "version of arc_vae wrote it, or it was changed; use the commit that metrics.json names, or train anew"
+        ) from error
+
+
+def import_model_class(name: str, where: str) -> type[nn.Module]:
+    """The class of that full name, if it is a model of this package."""
+    module_name, _, class_name = name.rpartition(".")
+    if module_name == TRUSTED_MODELS or module_name.startswith(f"{TRUSTED_MODELS}."):
+        found = getattr(importlib.import_module(module_name), class_name, None)
+        if isinstance(found, type) and issubclass(found, nn.Module):
+            return found
+    raise UserError(f"{where} names the class {name}; only models of {TRUSTED_MODELS} are rebuilt from a file")

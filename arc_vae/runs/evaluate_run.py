@@ -1,0 +1,101 @@
+"""Judging a run's best checkpoint on the test split: metrics.json, the closing pictures, the words at the end."""
+
+from pathlib import Path
+
+import torch
+
+from arc_vae.common.errors import UserError
+from arc_vae.common.files import write_json
+from arc_vae.common.provenance import git_state, versions
+from arc_vae.common.torch_files import load_checkpoint
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.evaluation.measure import Measurements, measure
+from arc_vae.evaluation.statistics import dominant_color
+from arc_vae.models.saved import load_weights
+from arc_vae.reporting.grid_figures import draw_interpolations
+from arc_vae.reporting.latent_space import draw_latent_space
+from arc_vae.reporting.verdict_text import fallback_command, format_verdict
+from arc_vae.runs.experiment import Experiment
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.metrics_log import MetricsLog
+from arc_vae.training.checkpoint_files import BEST, LAST
+
+PATHS_DRAWN = 8
+
+
+def check_corpus_digest(sha256: str, state: dict, checkpoint: Path) -> None:
+    """A checkpoint belongs to the grids it was trained on."""
+    if state["corpus_sha256"] != sha256:
+        raise UserError(
+            f"{checkpoint} was trained on a corpus with sha256 {state['corpus_sha256'][:12]}, the configured one "
+            f"now has {sha256[:12]}; restore that corpus or start a new run"
+        )
+
+
+def evaluate_run(
+    directory: RunDirectory, experiment: Experiment, corpus: Corpus, record: MetricsLog | None = None
+) -> dict:
+    """Evaluate the best checkpoint on the test split; write metrics.json and the closing pictures."""
+    best_file = directory.checkpoints / BEST
+    best = load_checkpoint(
+        best_file, {"model_state_dict", "corpus_sha256", "epoch"}, "the vae_best.pth of an arc_vae run"
+    )
+    last_file, wanted = directory.checkpoints / LAST, {"epoch", "seconds", "precision"}
+    last = load_checkpoint(last_file, wanted, "the last.pth of an arc_vae run")
+    check_corpus_digest(corpus.sha256, best, best_file)
+    device = experiment.trainer.device
+    # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
+    model = experiment.model.to(device, memory_format=torch.channels_last)
+    load_weights(model, best["model_state_dict"], best_file)
+    evaluation = measure(model.eval(), corpus, experiment.criteria, device)
+    beta = experiment.beta_schedule.final_beta
+    metrics = {
+        **evaluation.metrics,
+        "latent_dim": model.latent_dim,
+        "beta": beta,
+        "beta_effective": experiment.loss.effective_beta(beta, model.latent_dim),
+        "epochs": last["epoch"],
+        "best_epoch": best["epoch"],
+        "seconds": last["seconds"],
+        "precision": last["precision"],
+        "corpus": {
+            "name": corpus.name,
+            "sha256": corpus.sha256,
+            "sizes": corpus.sizes,
+            "background_share": corpus.background_share,
+            "shared_grids": corpus.shared_grids,
+        },
+        "versions": versions(),
+        "git": git_state(),
+    }
+    pictures = draw_closing_figures(directory, corpus, evaluation)
+    write_json(directory.metrics_file, metrics)
+    if record:
+        for path in pictures:
+            record.image(path.stem, path, last["step"])
+        record.summary(metrics)
+        record.artifact(directory.metrics_file, name="metrics", type="metrics")
+    return metrics
+
+
+def draw_closing_figures(directory: RunDirectory, corpus: Corpus, evaluation: Measurements) -> list[Path]:
+    """PCA and t-SNE of the test embeddings, and interpolations between test grids."""
+    draw_latent_space(evaluation.mu, evaluation.num_objects, dominant_color(corpus.test), directory.path)
+    directory.images.mkdir(exist_ok=True)
+    pictures = [directory.path / "latent_space_pca.png", directory.path / "latent_space_tsne.png"]
+    for kind, paths in evaluation.paths.items():
+        name = "interpolations.png" if kind == "straight" else f"interpolations_{kind}.png"
+        draw_interpolations(paths[:PATHS_DRAWN], directory.images / name, kind)
+        pictures.append(directory.images / name)
+    return pictures
+
+
+def format_summary(metrics: dict, directory: RunDirectory) -> str:
+    """The verdict table, where everything lies, and what to launch for what failed."""
+    words = [format_verdict(metrics), "", f"run directory: {directory.path}"]
+    if metrics["passed"]:
+        words.append("all four criteria pass")
+    else:
+        sweeps = ", ".join(metrics["fallback"])
+        words.append(f"to launch what answers the failures ({sweeps}): {fallback_command(directory.path)}")
+    return "\n".join(words)

@@ -1,0 +1,118 @@
+"""An experiment: the parts a configuration names, instantiated, and the checks before any work."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from arc_vae.common.errors import UserError, require
+from arc_vae.common.torch_files import load_checkpoint
+from arc_vae.configuration.instantiate import check_targets, instantiate_group
+from arc_vae.corpus.corpus import SPLITS, CorpusSource
+from arc_vae.evaluation import Criteria
+from arc_vae.evaluation.two_sample import FOLDS
+from arc_vae.models import GaussianVAE
+from arc_vae.objective import BetaVAELoss
+from arc_vae.objective.beta_schedule import BetaSchedule
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.wandb_logger import WandbLogger
+from arc_vae.training import EarlyStopping, Trainer
+from arc_vae.training.checkpoint_files import BEST
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Every part of one run; `optimizer` and `lr_scheduler` still want their model."""
+
+    model: GaussianVAE
+    loss: BetaVAELoss
+    beta_schedule: BetaSchedule
+    optimizer: Callable[..., Optimizer]
+    lr_scheduler: Callable[..., LRScheduler]
+    source: CorpusSource
+    trainer: Trainer
+    early_stopping: EarlyStopping
+    criteria: Criteria
+    wandb: WandbLogger
+
+
+def build_experiment(cfg: DictConfig) -> Experiment:
+    """Instantiate every group; the model's weights are drawn from `seed`."""
+    require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
+    name = cfg.name
+    require(isinstance(name, str) and re.fullmatch(r"[\w.-]+", name), "name", name, "letters, digits, '.', '_' and '-'")
+    torch.manual_seed(cfg.seed)
+    return Experiment(
+        model=instantiate_group(cfg, "model"),
+        loss=instantiate_group(cfg, "loss"),
+        beta_schedule=instantiate_group(cfg, "beta_schedule"),
+        optimizer=instantiate_group(cfg, "optimizer"),
+        lr_scheduler=instantiate_group(cfg, "lr_scheduler"),
+        source=instantiate_group(cfg, "data"),
+        trainer=instantiate_group(cfg, "training"),
+        early_stopping=instantiate_group(cfg, "early_stopping"),
+        criteria=instantiate_group(cfg, "criteria"),
+        wandb=instantiate_group(cfg, "wandb"),
+    )
+
+
+def load_experiment(directory: RunDirectory, device: str = "auto") -> Experiment:
+    """The parts of a run as its best checkpoint's configuration names them, the model not yet with its weights.
+
+    Raises:
+        UserError: no such checkpoint, a foreign file, or a `_target_` that `conf/` does not name.
+    """
+    path = directory.checkpoints / BEST
+    config = load_checkpoint(path, {"config"}, "the vae_best.pth of an arc_vae run: run=<run directory>")["config"]
+    missing = {"seed", "name", *Experiment.__annotations__} - {"source", "trainer"} - set(config)
+    if missing:
+        raise UserError(
+            f"{path} is not the vae_best.pth of an arc_vae run: its config lacks {', '.join(sorted(missing))}"
+        )
+    check_targets(config, str(path))
+    cfg = OmegaConf.create(config)
+    cfg.training.device = device
+    return build_experiment(cfg)
+
+
+def build_optimizer(experiment: Experiment, steps_per_epoch: int) -> tuple[Optimizer, LRScheduler]:
+    """The optimizer over the model's parameters, and its schedule."""
+    try:
+        optimizer = experiment.optimizer(experiment.model.parameters())
+    except UserError as error:
+        raise UserError(f"optimizer.{error}") from error
+    except (ValueError, TypeError) as error:
+        raise UserError(f"optimizer: {error}") from error
+    try:
+        return optimizer, experiment.lr_scheduler(optimizer, steps_per_epoch=steps_per_epoch)
+    except UserError as error:
+        raise UserError(f"lr_scheduler.{error}") from error
+
+
+def check_buildable(cfg: DictConfig) -> Experiment:
+    """Every part of an experiment built to see that it can be, before anything of a run is written.
+
+    Raises:
+        UserError: what will not do, by its key.
+    """
+    experiment = build_experiment(cfg)
+    build_optimizer(experiment, steps_per_epoch=1)
+    check_split_sizes(experiment)
+    return experiment
+
+
+def check_split_sizes(experiment: Experiment) -> None:
+    """Refuse splits too small to train or to judge on."""
+    sizes = experiment.source.sizes()
+    batch_size = experiment.trainer.batch_size
+    if sizes["train"] < batch_size:
+        raise UserError(
+            f"training.batch_size={batch_size}: must be at most the train split's {sizes['train']} grids; lower it"
+        )
+    for split in SPLITS[1:]:
+        if sizes[split] < FOLDS:
+            raise UserError(f"data: the {split} split holds {sizes[split]} grids; the verdict needs at least {FOLDS}")

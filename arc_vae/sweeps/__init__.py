@@ -1,0 +1,1 @@
+"""Many runs: frozen, launched, counted, compared."""

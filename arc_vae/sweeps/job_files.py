@@ -1,0 +1,84 @@
+"""What was submitted is what runs: a job's resolved configuration, written down before anything starts.
+
+A sweep directory holds `jobs.json`, which jobs there are and what code they were submitted from, and a run directory
+for each. Editing `conf/` afterwards changes nothing.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from arc_vae.common.errors import UserError
+from arc_vae.common.files import write_json, write_text
+from arc_vae.common.legacy import upgrade_config
+from arc_vae.common.provenance import git_diff, git_state
+from arc_vae.configuration.instantiate import check_targets
+
+JOBS_FILE = "jobs.json"
+DIFF_FILE = "code.diff"
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A job of a sweep: its number, its own overrides, and its run directory."""
+
+    number: int
+    overrides: list[str]
+    directory: Path
+
+
+def write_frozen_config(job: SweepJob, cfg: DictConfig) -> None:
+    """Write the job's configuration, every interpolation resolved, where Hydra would: `.hydra/` of its directory.
+
+    In W&B the sweep's runs are one group, each named by its overrides.
+    """
+    cfg = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    with open_dict(cfg):
+        cfg.wandb.group = cfg.wandb.group or job.directory.parent.name
+        cfg.wandb.name = " ".join([str(job.number), *job.overrides]).replace("{", "{{").replace("}", "}}")
+    folder = job.directory / ".hydra"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(job.overrides)))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg))
+
+
+def load_frozen_config(directory: Path) -> DictConfig:
+    """The configuration frozen in a run directory.
+
+    Raises:
+        UserError: there is none, or it names a `_target_` that `conf/` does not.
+    """
+    file = directory / ".hydra" / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"{file} does not exist; give a job's directory, in which its sweep has frozen a configuration")
+    config = upgrade_config(OmegaConf.to_container(OmegaConf.load(file)))
+    check_targets(config, str(file))
+    return OmegaConf.create(config)
+
+
+def write_jobs(sweep: Path, jobs: Sequence[SweepJob]) -> None:
+    """Say which jobs the sweep has, and from what code; a sweeper that submits in batches adds to those there."""
+    known = {job.number: job for job in read_jobs(sweep)} if (sweep / JOBS_FILE).is_file() else {}
+    known |= {job.number: job for job in jobs}
+    entries = [{**asdict(job), "directory": job.directory.name} for job in known.values()]
+    if diff := git_diff():
+        write_text(sweep / DIFF_FILE, diff + "\n")
+    write_json(sweep / JOBS_FILE, {"command": sys.argv, "time": time.time(), "git": git_state(), "jobs": entries})
+
+
+def read_jobs(sweep: Path) -> list[SweepJob]:
+    """The sweep's jobs in order.
+
+    Raises:
+        UserError: no sweep directory.
+    """
+    file = Path(sweep) / JOBS_FILE
+    if not file.is_file():
+        raise UserError(f"{file} does not exist; give a sweep directory, multirun_sweeps/<date>/<time>_<name>")
+    entries = json.loads(file.read_text())["jobs"]
+    return [SweepJob(entry["number"], entry["overrides"], Path(sweep) / entry["directory"]) for entry in entries]

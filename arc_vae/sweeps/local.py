@@ -1,0 +1,57 @@
+"""Jobs of a sweep on this machine, each in a process of its own: what happens to one stays with it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+from arc_vae.common.errors import require
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.job_files import SweepJob
+from arc_vae.sweeps.snapshot import code_environment
+
+OUTPUT = "job.out"
+
+
+def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> None:
+    """Run every job to its end, `max_parallel` at once, each with its share of the cores.
+
+    One at a time speaks on the terminal; of several, each one's words go to its `job.out`.
+    """
+    cores = len(os.sched_getaffinity(0))
+    wanted = "auto, or a number of at least 1"
+    require(
+        max_parallel == "auto" or (isinstance(max_parallel, int) and max_parallel >= 1), "jobs", max_parallel, wanted
+    )
+    max_parallel = min(cores if max_parallel == "auto" else max_parallel, max(len(jobs), 1))
+    # Threads that wait spin: two processes that do not divide the cores take twice as long as one after the other.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores // max_parallel))}
+    with ThreadPoolExecutor(max_parallel) as pool:
+        for line in pool.map(lambda job: _run(job, environment, silent=max_parallel > 1), jobs):
+            print(line, flush=True)
+
+
+def _run(job: SweepJob, environment: dict[str, str], silent: bool) -> str:
+    """One job; returns what became of it in a line."""
+    environment = environment | code_environment(job.directory.parent)
+    command = [sys.executable, "-m", "arc_vae.sweeps.worker", str(job.directory)]
+    print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
+    if silent:
+        with (job.directory / OUTPUT).open("ab") as output:
+            status = subprocess.run(command, env=environment, stdout=output, stderr=output).returncode
+    else:
+        status = subprocess.run(command, env=environment).returncode
+    return f"job {job.number} {record_final_state(job.directory, status)}"
+
+
+def record_final_state(directory: Path, exit_status: int) -> str:
+    """The state of a job whose process has ended. A process that could not say how it ended is spoken for."""
+    run = RunDirectory(directory)
+    if exit_status != 0 and run.state not in ("failed", "preempted"):
+        how = f"killed by {signal.Signals(-exit_status).name}" if exit_status < 0 else f"exit status {exit_status}"
+        run.set_state("failed", f"{how}; {directory / 'train.log'} tells how far it came", kind="killed")
+    return run.state

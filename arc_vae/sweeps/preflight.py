@@ -1,0 +1,36 @@
+"""A job tried out before its sweep starts."""
+
+from functools import cache
+
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from arc_vae.configuration.instantiate import instantiate_group
+from arc_vae.configuration.validate import validate_config
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.runs.experiment import check_buildable
+from arc_vae.training.device import flush_subnormals
+
+
+def check_job(cfg: DictConfig) -> None:
+    """Compose, build and push one batch through, on this machine's CPU.
+
+    Raises:
+        UserError: what will not do, by its key.
+    """
+    flush_subnormals()
+    validate_config(cfg, "config")
+    with open_dict(cfg):
+        # The machine that submits need not have what the jobs will train on.
+        cfg.training.update(device="cpu", precision="float32", compile=False)
+    experiment = check_buildable(cfg)
+    corpus = _corpus(OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data}), resolve=True))
+    batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])
+    output = experiment.model(batch)
+    experiment.loss(output.logits, batch, output.mu, output.logvar, beta=1.0).total.backward()
+
+
+@cache
+def _corpus(data: str) -> Corpus:
+    """The corpus of a `data` group, read once for all the jobs that share it."""
+    return instantiate_group(OmegaConf.create(data), "data").load()

@@ -1,0 +1,100 @@
+"""What Slurm says of jobs: its queue, its ends, its own words."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from arc_vae.common.errors import UserError
+from arc_vae.runs.run_directory import RunDirectory
+
+SUBMITIT_FOLDER = ".submitit"
+
+# Of a sweep directory: each job number's Slurm id, the latest where it was submitted again.
+IDS_FILE = "slurm.json"
+
+# What Slurm calls the end of a job.
+ENDS = {
+    "COMPLETED": "ended",
+    "FAILED": "ended with an error",
+    "OUT_OF_MEMORY": "ran out of the memory it asked for",
+    "TIMEOUT": "ran out of time",
+    "NODE_FAIL": "lost its node",
+    "CANCELLED": "was cancelled",
+    "PREEMPTED": "was preempted",
+}
+
+
+def slurm_ids(sweep: Path) -> dict[str, str]:
+    """The Slurm id of each job number that was submitted."""
+    return json.loads((sweep / IDS_FILE).read_text()) if (sweep / IDS_FILE).is_file() else {}
+
+
+def queued_jobs(sweep: Path) -> dict[str, str]:
+    """The Slurm id of each job number that Slurm still has pending or running; none where no Slurm answers."""
+    ids = slurm_ids(sweep)
+    queued = (queued_ids() if ids and shutil.which("squeue") else None) or ()
+    return {number: job_id for number, job_id in ids.items() if job_id in queued}
+
+
+def slurmstepd_error(directory: Path) -> str:
+    """What Slurm's own daemon wrote last to a job's error output, as when it kills a job for its memory."""
+    job_id = slurm_ids(directory.parent).get(directory.name)
+    files = sorted((directory.parent / SUBMITIT_FOLDER / job_id).glob("*_log.err")) if job_id else []
+    found = [line for file in files for line in re.findall(r"^slurmstepd.*error: (.+)$", file.read_text(), re.M)]
+    return found[-1].strip("* ") if found else ""
+
+
+def final_state(directory: Path) -> str:
+    """What Slurm says became of a job that has left its queue; nothing where it was never there, or no Slurm answers.
+
+    The controller forgets a job after MinJobAge, five minutes by default; accounting, where it is kept, does not.
+    """
+    job_id = slurm_ids(directory.parent).get(directory.name)
+    if job_id is None or shutil.which("scontrol") is None:
+        return ""
+    found = re.findall(r"JobState=(\w+)", _slurm("scontrol", "show", "job", job_id) or "")
+    if not found and shutil.which("sacct"):
+        options = ("--allocations", "--noheader", "--parsable2", "--format=State")
+        found = (_slurm("sacct", *options, f"--jobs={job_id}") or "").split()
+    if found and found[0] in ENDS:
+        return f"Slurm job {job_id} {ENDS[found[0]]}"
+    # As a task of an array that was cancelled before it began.
+    return "" if found or queued_ids() is None else f"Slurm job {job_id} left the queue, and Slurm tells no more"
+
+
+def largest_array() -> int:
+    """The cluster's limit of jobs in one array."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _slurm("scontrol", "show", "config") or "")
+    return int(found[1]) if found else 1001
+
+
+def queued_ids() -> set[str] | None:
+    """The user's jobs that are pending, running or on their way out; without accounting, from the queue alone. None
+    where Slurm does not answer.
+    """
+    answer = _slurm("squeue", "--noheader", "--array", "--format=%i", f"--user={os.getuid()}")
+    return None if answer is None else set(answer.split())
+
+
+def record_final_state(directory: Path) -> str:
+    """The state of a job that has left the queue."""
+    run = RunDirectory(directory)
+    if not run.is_over:
+        words = [final_state(directory) or "ended without a word", slurmstepd_error(directory)]
+        directory.mkdir(parents=True, exist_ok=True)
+        run.set_state("failed", "; ".join(filter(None, words)), kind="killed")
+    return run.state
+
+
+def _slurm(*command: str) -> str | None:
+    """What a Slurm command prints; None where it fails or says nothing for a minute."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except FileNotFoundError as error:
+        raise UserError(f"hydra/launcher=slurm needs {command[0]}, which is not on this machine") from error
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout if done.returncode == 0 else None

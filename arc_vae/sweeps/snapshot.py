@@ -1,0 +1,33 @@
+"""A sweep's own copy of the code, so that editing it while jobs wait changes nothing."""
+
+import os
+import shutil
+from pathlib import Path
+
+from arc_vae.common.files import write_json
+from arc_vae.common.provenance import RECORDED_STATE, ROOT, git_state
+from arc_vae.configuration.paths import conf_dir
+
+FOLDER = "code"
+
+
+def take_snapshot(sweep: Path) -> None:
+    """Copy the package and `conf/`, as they are now, to `code/` of the sweep directory, unless it has a copy."""
+    copy = sweep / FOLDER
+    if copy.is_dir():
+        return
+    package = Path(__file__).parents[1]
+    shutil.copytree(package, copy / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    if not (copy / package.name / "conf").is_dir():
+        shutil.copytree(conf_dir(), copy / conf_dir().relative_to(ROOT))
+    write_json(copy / RECORDED_STATE, git_state())
+
+
+def code_environment(sweep: Path) -> dict[str, str]:
+    """The variables under which Python runs the sweep's copy of the code; none where it has no copy."""
+    copy = sweep.absolute() / FOLDER
+    if not copy.is_dir():
+        return {}
+    path = [str(copy), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # Safe path: without it `python -m` prefers the folder it is started in, which may be the checkout.
+    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}

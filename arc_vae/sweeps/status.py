@@ -1,0 +1,128 @@
+"""A sweep as its directory tells it: works while it runs, afterwards, and without the process that launched it."""
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.job_files import SweepJob, read_jobs
+from arc_vae.sweeps.slurm_queue import final_state, queued_jobs, slurmstepd_error
+from arc_vae.sweeps.snapshot import code_environment
+from arc_vae.tracking.metrics_log import METRICS_LOG
+
+# A running job writes metrics.jsonl every few seconds, while judging every minute or so.
+SILENT_SECONDS = 600
+TAIL_BYTES = 1 << 16
+UNFINISHED = ("pending", "failed", "preempted")
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What is known of a job: its state (pending, running, preempted, failed, finished) and reason, the epochs
+    validated, and metrics.json or {}.
+    """
+
+    job: SweepJob
+    state: str
+    reason: str
+    epochs: int
+    metrics: dict
+
+    @property
+    def command(self) -> str:
+        """What runs the job again, or goes on with it, with the code it was submitted with where that was copied."""
+        code = code_environment(self.job.directory.parent).items()
+        setting = "".join(f"{name}={shlex.quote(value)} " for name, value in code)
+        return f"{setting}python -m arc_vae.sweeps.worker {shlex.quote(str(self.job.directory))}"
+
+    @property
+    def settings(self) -> list[str]:
+        """The job's overrides but for the seed."""
+        return [override for override in self.job.overrides if not override.startswith("seed=")]
+
+
+def read_statuses(sweep: Path) -> list[JobStatus]:
+    """Every job of the sweep, in order.
+
+    Raises:
+        UserError: no sweep directory.
+    """
+    return [read_entry(job) for job in read_jobs(sweep)]
+
+
+def read_entry(job: SweepJob) -> JobStatus:
+    """A job as its directory tells it."""
+    run = RunDirectory(job.directory)
+    status = run.status()
+    state, reason = status.get("state", "pending"), status.get("reason") or ""
+    epochs = epochs_done(job.directory / METRICS_LOG)
+    if state == "running" and not _alive(run):
+        state = "failed"
+        words = [f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"]
+        reason = "; Slurm: ".join([*words, *filter(None, [slurmstepd_error(job.directory)])])
+    metrics = json.loads(run.metrics_file.read_text()) if run.metrics_file.is_file() else {}
+    return JobStatus(job, state, reason, epochs, metrics if state == "finished" else {})
+
+
+def epochs_done(file: Path) -> int:
+    """Epochs validated, from the end of metrics.jsonl: a long run's is megabytes."""
+    if not file.is_file():
+        return 0
+    with file.open("rb") as records:
+        records.seek(max(0, file.stat().st_size - TAIL_BYTES))
+        lines = records.read().split(b"\n")[:-1]
+    for line in reversed(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break  # the tail begins within this line
+        return record["epoch"] if "val/loss_total" in record else record["epoch"] - 1
+    return 0
+
+
+def _alive(run: RunDirectory) -> bool:
+    """Whether a process holds the run's lock, or has written a moment ago where locks are not seen."""
+    if run.is_locked():
+        return True
+    if run.status()["host"] == os.uname().nodename:
+        return False
+    files = [file for file in (run.path / METRICS_LOG, run.status_file) if file.is_file()]
+    return time.time() - max(file.stat().st_mtime for file in files) < SILENT_SECONDS
+
+
+def _as_slurm_tells(entry: JobStatus) -> JobStatus:
+    """A job that left Slurm's queue without a word, as one cancelled before it began: what Slurm says of its end."""
+    ended = RunDirectory(entry.job.directory).is_over
+    told = "" if ended or entry.state == "running" else final_state(entry.job.directory)
+    if not told:
+        return entry
+    reason = "; ".join(filter(None, [entry.reason, told]))
+    return replace(entry, state="failed" if entry.state == "pending" else entry.state, reason=reason)
+
+
+def report_sweep(sweep: Path) -> bool:
+    """Write the sweep's leaderboard and print what became of it; whether every job finished."""
+    from arc_vae.sweeps.leaderboard import leaderboard_text, write_leaderboard
+
+    waiting = queued_jobs(sweep)
+    entries = [e if str(e.job.number) in waiting else _as_slurm_tells(e) for e in read_statuses(sweep)]
+    write_leaderboard(sweep, entries)
+    print(leaderboard_text(entries))
+    left = unfinished(entries, waiting)
+    for number, job_id in waiting.items():
+        print(f"job {number} is in Slurm's queue as {job_id}")
+    for entry in left:
+        print(f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}")
+    if left:
+        print(f"again, all of these: python -m arc_vae.sweep dir={shlex.quote(str(sweep))} rerun=true")
+    print(f"leaderboard.csv and report.html lie in {sweep}")
+    return all(entry.state == "finished" for entry in entries)
+
+
+def unfinished(entries: Sequence[JobStatus], waiting: Container[str] = ()) -> list[JobStatus]:
+    """The jobs that are neither finished nor running, nor by their number in a cluster's queue."""
+    return [entry for entry in entries if entry.state in UNFINISHED and str(entry.job.number) not in waiting]

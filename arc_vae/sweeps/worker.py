@@ -1,0 +1,39 @@
+"""`python -m arc_vae.sweeps.worker <job directory>`: run, or go on with, one job of a sweep as it was frozen."""
+
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError
+from arc_vae.runs.run import run_training
+from arc_vae.sweeps.job_files import load_frozen_config
+from arc_vae.training.device import configure_process
+
+# Hydra's own.
+LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+
+
+def run_job(directory: Path) -> None:
+    """Train in the directory as it was frozen there, or go on; the log goes to the terminal and to train.log."""
+    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
+    logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
+    run_training(
+        load_frozen_config(directory), directory, again=f"python -m arc_vae.sweeps.worker {shlex.quote(str(directory))}"
+    )
+
+
+def main() -> None:
+    """Exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
+    configure_process()
+    try:
+        run_job(Path(sys.argv[1]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+if __name__ == "__main__":
+    main()

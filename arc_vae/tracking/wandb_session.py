@@ -1,0 +1,107 @@
+"""All that touches the wandb library: one open run, silent, bounded and with everything it need not do switched off.
+
+Imported only by a started run's own thread, since importing wandb takes a second. Any method may raise or hang;
+`wandb_thread` guards them.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb  # noqa: E402
+
+# Crash reports would go to W&B's own servers, whatever the mode.
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+# Its own log file has everything; passed on, a traceback of each failure would reach the console too.
+logging.getLogger("wandb").propagate = False
+
+
+class WandbSession:
+    """An open W&B run. Never prompts.
+
+    Args:
+        mode: `online` or `offline`.
+        init_timeout: seconds to wait for the server, in total: wandb's background process
+            makes it the common deadline of all requests of the start, name look-up included.
+        upload_timeout: seconds `finish` may wait for uploads before it raises TimeoutError.
+        about: `wandb.init`'s other arguments; `dir` is the run directory.
+
+    Raises:
+        wandb.Error: no API key, no answer, or a refusal.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["online", "offline"],
+        init_timeout: float,
+        upload_timeout: float,
+        about: Mapping[str, Any],
+    ):
+        settings = wandb.Settings(
+            silent=True,
+            console="off",
+            # The default would go on in the previous job's run, had that been given up unfinished.
+            reinit="create_new",
+            init_timeout=init_timeout,
+            finish_timeout=upload_timeout,
+            finish_timeout_raises=True,
+            save_code=False,
+            disable_code=True,
+            disable_git=True,
+            x_disable_machine_info=True,
+            x_disable_meta=True,
+            x_disable_stats=True,
+            x_save_requirements=False,
+        )
+        self.mode = mode
+        try:
+            # Silent before `init`: a silent wandb raises where it would otherwise ask for a key.
+            wandb.setup(settings)
+            self._run = wandb.init(mode=mode, settings=settings, **about)
+        except Exception:
+            # Its background process still holds the failed run's id, and would refuse it to the next attempt.
+            _end_service()
+            raise
+
+    def log(self, metrics: Mapping[str, Any], step: int, timestamp: float) -> None:
+        record = {key: _for_wandb(value) for key, value in metrics.items()}
+        # By default, a record's time would be that of this call, which may come late.
+        self._run.log({**record, "_timestamp": timestamp}, step=step)
+
+    def image(self, name: str, path: Path, step: int, timestamp: float) -> None:
+        self._run.log({name: wandb.Image(str(path)), "_timestamp": timestamp}, step=step)
+
+    def artifact(self, path: Path, filename: str, name: str, type: str, aliases: Sequence[str]) -> None:
+        """Log the file at `path`, which must stay as it is. Online, this waits for the server's answers, unbounded."""
+        artifact = wandb.Artifact(name, type=type)
+        artifact.add_file(str(path), name=filename, policy="immutable", skip_cache=True)
+        self._run.log_artifact(artifact, aliases=["latest", *aliases])
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        self._run.summary.update(dict(values))
+
+    def finish(self, exit_code: int) -> None:
+        """End the run; its files are whole when this returns."""
+        try:
+            self._run.finish(exit_code=exit_code)
+        finally:
+            # `finish` returns before the background process has written the last records.
+            _end_service()
+
+
+def _end_service() -> None:
+    try:
+        wandb.teardown()
+    except SystemExit as error:
+        raise RuntimeError(f"wandb's background process ended with status {error.code}") from None
+
+
+def _for_wandb(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        return value
+    finite = [number for number in value if math.isfinite(number)]
+    return wandb.Histogram(finite) if finite else None

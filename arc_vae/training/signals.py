@@ -1,0 +1,58 @@
+"""Signals that ask a run to stop: heeded between two steps, when everything can be saved."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+# Ctrl-C; what Slurm sends at the end of a job's time or before it is preempted; submitit's own warning.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+
+
+class Interrupted(BaseException):
+    """Training stopped between two steps and is saved; `signal` is what asked for it.
+
+    No `Exception`, as KeyboardInterrupt is none: nothing on the way up takes it for a failure.
+    """
+
+    def __init__(self, number: int):
+        self.signal = signal.Signals(number)
+        super().__init__(self.signal.name)
+
+
+class DeferredSignals:
+    """While entered, holds back the first of SIGNALS until `raise_pending` is called; a second one is not held back.
+
+    A signal nobody has heeded is delivered when left. `previous` are the handlers found, by signal: submitit's
+    requeues the job.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.previous: dict[int, Any] = {}
+
+    def __enter__(self) -> "DeferredSignals":
+        self.previous = {number: signal.signal(number, self._hold_back) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._restore()
+        if self.signal is not None:
+            signal.raise_signal(self.signal)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a signal waits to be heeded."""
+        return self.signal is not None
+
+    def raise_pending(self) -> None:
+        """Raise Interrupted for the signal held back."""
+        number, self.signal = self.signal, None
+        raise Interrupted(number)
+
+    def _hold_back(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

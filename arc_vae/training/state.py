@@ -1,0 +1,124 @@
+"""Everything that changes while a model trains, and so all that exact resumption needs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from arc_vae.common.legacy import FORMAT
+from arc_vae.models.saved import load_weights
+from arc_vae.training.batches import Batches, EpochOrder
+from arc_vae.training.early_stopping import EarlyStopping
+
+# The checkpoint's keys for what the last epoch measured.
+MEASURED = {
+    "train_loss": "train/loss_total",
+    "val_loss": "val/loss_total",
+    "pixel_accuracy": "val/pixel_accuracy",
+}
+
+
+@dataclass
+class EpochProgress:
+    """How far an epoch has come that was stopped between two steps.
+
+    `rng` is the state of the random numbers from which it drew its plan; `loss_sum` the objective, summed over its
+    `steps`; `seconds` the time spent in it.
+    """
+
+    rng: dict
+    steps: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class TrainingState:
+    """Model, optimizer, scheduler, early stopping and how far they have come.
+
+    `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
+    checkpoint to its corpus and its W&B run; `precision` is the one trained at. `seconds` is the time spent
+    in whole epochs, over all resumptions; `begun` is there only where training stopped within one.
+    """
+
+    model: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    early_stopping: EarlyStopping
+    config: dict
+    corpus_sha256: str
+    run_id: str
+    precision: str
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    epoch_progress: EpochProgress | None = None
+    last_metrics: dict = field(default_factory=dict)
+
+    def epoch_order(self, batches: Batches) -> EpochOrder:
+        """The plan of the epoch that begins, or of the one stopped within, drawn again."""
+        if self.epoch_progress is None:
+            self.epoch_progress = EpochProgress(rng_state())
+            return batches.sample_order()
+        now = rng_state()
+        set_rng_state(self.epoch_progress.rng)
+        plan = batches.sample_order()
+        set_rng_state(now)
+        return plan
+
+    def end_epoch(self, train_loss: float, metrics: dict, seconds: float) -> None:
+        """Take in a finished epoch's validation metrics."""
+        self.epoch += 1
+        self.epoch_progress = None
+        self.seconds += seconds
+        self.last_metrics = {"train/loss_total": train_loss, **metrics}
+        self.early_stopping.update(self.epoch, metrics)
+
+    def state_dict(self) -> dict:
+        """A checkpoint: the specification's keys first, then what exact resumption needs besides.
+
+        Plain containers and tensors only, so that `torch.load(weights_only=True)` reads it.
+        """
+        return {
+            "format": FORMAT,
+            "epoch": self.epoch,
+            "model_state_dict": self.model.state_dict(),
+            "optimizer_state_dict": self.optimizer.state_dict(),
+            "scheduler_state_dict": self.scheduler.state_dict(),
+            **{key: self.last_metrics.get(metric) for key, metric in MEASURED.items()},
+            "config": self.config,
+            "step": self.step,
+            "seconds": self.seconds,
+            "epoch_progress": vars(self.epoch_progress) if self.epoch_progress else None,
+            "early_stopping": self.early_stopping.state_dict(),
+            "rng": rng_state(),
+            "corpus_sha256": self.corpus_sha256,
+            "run_id": self.run_id,
+            "precision": self.precision,
+        }
+
+    def load_state_dict(self, state: dict, path: Path) -> None:
+        """Continue from the checkpoint read from `path`. The random numbers come last, since loading may draw some."""
+        load_weights(self.model, state["model_state_dict"], path)
+        self.optimizer.load_state_dict(state["optimizer_state_dict"])
+        self.scheduler.load_state_dict(state["scheduler_state_dict"])
+        self.early_stopping.load_state_dict(state["early_stopping"])
+        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.epoch_progress = EpochProgress(**state["epoch_progress"]) if state.get("epoch_progress") else None
+        self.last_metrics = {metric: state[key] for key, metric in MEASURED.items()}
+        set_rng_state(state["rng"])
+
+
+def rng_state() -> dict:
+    """torch's global generators: the CPU's and, where there is one, each GPU's."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_rng_state(state: dict) -> None:
+    torch.set_rng_state(state["cpu"])
+    if torch.cuda.is_available() and state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
