@@ -11,20 +11,14 @@ from arc_vae.cli.command import command
 def main(cfg: DictConfig) -> None:
     """Print the ledger, rewrite leaderboard.csv and report.html; with rerun=true run what is undone first."""
     from hydra.core.hydra_config import HydraConfig
-    from hydra.utils import instantiate
 
     from arc_vae.common.errors import require
-    from arc_vae.sweeps.slurm_queue import queued_jobs
-    from arc_vae.sweeps.status import read_statuses, report_sweep, unfinished
+    from arc_vae.sweeps.launch import rerun_unfinished
+    from arc_vae.sweeps.status import report_sweep
 
-    sweep = Path(str(cfg.dir))
     require(isinstance(cfg.rerun, bool), "rerun", cfg.rerun, "true or false")
-    jobs = []
-    if cfg.rerun:
-        jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]
-        if jobs:
-            instantiate(HydraConfig.get().launcher).run(jobs)
-    if not report_sweep(sweep) and jobs:
+    rerun = rerun_unfinished(Path(str(cfg.dir)), HydraConfig.get().launcher) if cfg.rerun else 0
+    if not report_sweep(Path(str(cfg.dir))) and rerun:
         raise SystemExit(1)
 
 

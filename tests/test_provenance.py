@@ -13,8 +13,8 @@ def test_the_commit_is_told_and_the_index_not_rewritten(tmp_path, monkeypatch):
         done = subprocess.run(["git", *identity, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    file = tmp_path / "arc_vae" / "provenance.py"
-    file.parent.mkdir()
+    file = tmp_path / "arc_vae" / "common" / "provenance.py"
+    file.parent.mkdir(parents=True)
     file.write_text("old\n")
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
         git(*words)

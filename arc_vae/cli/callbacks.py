@@ -33,7 +33,7 @@ class ValidateConfig(Callback):
 
 
 class PreflightCallback(ValidateConfig):
-    """Before Hydra makes the run directory: build every part once, and look at what already stands there."""
+    """Step 0 of a run, before Hydra makes its directory: see `arc_vae.runs.prepare`."""
 
     def check(self, cfg: DictConfig, output_dir: Path) -> None:
         directory = RunDirectory(output_dir)
@@ -41,11 +41,6 @@ class PreflightCallback(ValidateConfig):
             print(f"{directory.path} is finished already; its verdict is in {directory.metrics_file}")
             raise SystemExit(0)
         # torch is imported only when there is something to train: --help answers at once.
-        from arc_vae.configuration.instantiate import to_plain
-        from arc_vae.runs.experiment import check_buildable
-        from arc_vae.runs.resume import load_resume_checkpoint
-        from arc_vae.training.device import configure_process
+        from arc_vae.runs.prepare import keep_prepared, prepare_run
 
-        configure_process()
-        check_buildable(cfg)
-        load_resume_checkpoint(directory, to_plain(cfg))
+        keep_prepared(prepare_run(cfg, directory))

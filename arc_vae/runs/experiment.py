@@ -101,14 +101,12 @@ def check_buildable(cfg: DictConfig) -> Experiment:
     """
     experiment = build_experiment(cfg)
     build_optimizer(experiment, steps_per_epoch=1)
-    check_split_sizes(experiment)
+    check_split_sizes(experiment.source.sizes(), experiment.trainer.batch_size)
     return experiment
 
 
-def check_split_sizes(experiment: Experiment) -> None:
+def check_split_sizes(sizes: dict[str, int], batch_size: int) -> None:
     """Refuse splits too small to train or to judge on."""
-    sizes = experiment.source.sizes()
-    batch_size = experiment.trainer.batch_size
     if sizes["train"] < batch_size:
         raise UserError(
             f"training.batch_size={batch_size}: must be at most the train split's {sizes['train']} grids; lower it"

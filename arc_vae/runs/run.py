@@ -1,25 +1,26 @@
-"""One run from corpus to verdict."""
+"""One run from corpus to verdict: `run_training` and `train_and_evaluate` read as the numbered list of its steps."""
 
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
 
 from arc_vae.common.errors import UserError
-from arc_vae.configuration.instantiate import to_plain
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models import GaussianVAE
 from arc_vae.reporting.epoch_figures import EpochFigures
 from arc_vae.reporting.run_report import write_report
 from arc_vae.runs.evaluate_run import evaluate_run, format_summary
-from arc_vae.runs.experiment import Experiment, build_experiment, build_optimizer, check_split_sizes
-from arc_vae.runs.resume import load_resume_checkpoint, resume
+from arc_vae.runs.experiment import Experiment, build_optimizer
+from arc_vae.runs.prepare import PreparedRun, prepare_run, take_prepared
+from arc_vae.runs.resume import resume
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.checkpoint_files import BEST, CheckpointWriter
-from arc_vae.training.device import configure_process
 from arc_vae.training.signals import Interrupted
 from arc_vae.training.state import TrainingState
 from arc_vae.training.step import NonFiniteLoss
@@ -30,38 +31,50 @@ logger = logging.getLogger(__name__)
 GRIDS_LOOKED_AT = 2000
 
 
-def run_training(cfg: DictConfig, output_dir: str | Path, again: str | None = None) -> None:
-    """Train, judge and report in one run directory; go on where a checkpoint of the same run stands.
+def run_training(cfg: DictConfig, output_dir: str | Path, resume_command: str | None = None) -> None:
+    """Train, evaluate and report in one run directory; go on where a checkpoint of the same run stands.
 
-    `again` is the command that goes on after a stop; without it, the one that began the run.
+    `resume_command` goes on after a stop; without it, it is the one that began the run.
     """
     directory = RunDirectory(output_dir)
-    again = again or f"the same command with hydra.run.dir={directory.path}"
     if directory.state == "finished":
         logger.info("%s is finished already", directory.path)
         return
+    # 1 claim the directory (done where a command prepared the run)
+    prepared = take_prepared(directory.path)
+    directory = prepared.directory if prepared else directory
     directory.acquire()
+    resume_command = resume_command or f"the same command with hydra.run.dir={directory.path}"
+    with recorded_state(directory, resume_command):
+        # 2 build the parts, read the checkpoint (done likewise)
+        metrics = train_and_evaluate(prepared or prepare_run(cfg, directory))
+    # 10 state, report, words
+    directory.set_state("finished")
+    write_report(directory.path)
+    print(format_summary(metrics, directory))
+
+
+@contextmanager
+def recorded_state(directory: RunDirectory, resume_command: str) -> Iterator[None]:
+    """Keep status.json true while a run goes on, and say in it how the run was stopped or failed."""
     directory.set_state("running")
     try:
-        metrics = train_and_evaluate(cfg, directory)
+        yield
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.signal if isinstance(stop, Interrupted) else signal.SIGINT
-        reason = f"stopped by {number.name}; {again} goes on"
+        reason = f"stopped by {number.name}; {resume_command} goes on"
         directory.set_state("preempted", reason)
         logger.warning(reason)
-        # To whom it was meant for: submitit requeues the job, else the process ends as the signal would have it.
+        # Sent again, now that the run is saved: submitit's handler requeues a Slurm job, else the process ends.
         signal.raise_signal(number)
         raise
     except SystemExit:
         # submitit's handler of a signal that came before training or after it: the job is in the queue again.
-        directory.set_state("preempted", f"stopped outside of training; {again} goes on")
+        directory.set_state("preempted", f"stopped outside of training; {resume_command} goes on")
         raise
     except BaseException as error:
         directory.set_state("failed", f"{type(error).__name__}: {error}", failure_kind(error))
         raise
-    directory.set_state("finished")
-    write_report(directory.path)
-    print(format_summary(metrics, directory))
 
 
 def failure_kind(error: BaseException) -> str:
@@ -71,45 +84,49 @@ def failure_kind(error: BaseException) -> str:
     return "user_error" if isinstance(error, UserError) else "error"
 
 
-def train_and_evaluate(cfg: DictConfig, directory: RunDirectory) -> dict:
+def train_and_evaluate(run: PreparedRun) -> dict:
     """The run's steps in order; returns metrics.json."""
-    configure_process()
-    config = to_plain(cfg)
-    experiment = build_experiment(cfg)
-    check_split_sizes(experiment)
+    directory, experiment = run.directory, run.experiment
+    # 3 the corpus
     corpus = experiment.source.load()
     logger.info("corpus %s", corpus.describe())
     warn_if_schedule_unfinished(experiment)
-    learner = build_training_state(experiment, corpus, config)
-    state = load_resume_checkpoint(directory, config)
-    if state:
-        resume(learner, state, directory)
+    # 4 model, optimizer and schedule
+    state = build_training_state(experiment, corpus, run.config)
+    # 5 go on, or fit what is not learnt by gradients
+    if run.checkpoint:
+        resume(state, run.checkpoint, directory)
     else:
-        learner.model.fit_prior(torch.from_numpy(corpus.train).to(experiment.trainer.device))
-    warn_if_model_unsuited(learner.model, corpus)
-    record = MetricsLog(directory.path, experiment.wandb)
-    name_fields = {"latent_dim": learner.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
-    record.truncate_after(learner.step)
-    experiment.wandb.start(directory.path, learner.run_id, config, name_fields)
+        state.model.fit_prior(torch.from_numpy(corpus.train).to(experiment.trainer.device))
+    # 6 warn
+    warn_if_model_unsuited(state.model, corpus)
+    # 7 the logs, cut back to where training goes on
+    log = open_logs(directory, experiment, state)
     exit_code = 1
     try:
+        # 8 fit
         checkpoints = CheckpointWriter(directory.checkpoints, experiment.trainer.checkpoint_every)
+        figures = EpochFigures(state, corpus, directory.images, log, experiment.trainer.device)
+        augment = experiment.source.augment
         experiment.trainer.fit(
-            learner,
-            experiment.loss,
-            experiment.beta_schedule,
-            corpus,
-            experiment.source.augment,
-            record,
-            checkpoints,
-            draw=EpochFigures(learner, corpus, directory.images, record, experiment.trainer.device),
+            state, experiment.loss, experiment.beta_schedule, corpus, augment, log, checkpoints, draw=figures
         )
-        metrics = evaluate_run(directory, experiment, corpus, record)
-        record.artifact(checkpoints.path(BEST), name="vae_best", type="model")
+        # 9 evaluate the best epoch
+        metrics = evaluate_run(directory, experiment, corpus, log)
+        log.artifact(checkpoints.path(BEST), name="vae_best", type="model")
         exit_code = 0
     finally:
-        record.close(exit_code)
+        log.close(exit_code)
     return metrics
+
+
+def open_logs(directory: RunDirectory, experiment: Experiment, state: TrainingState) -> MetricsLog:
+    """metrics.jsonl without records of steps after the checkpoint, and the W&B run."""
+    log = MetricsLog(directory.path, experiment.wandb)
+    log.truncate_after(state.step)
+    name_fields = {"latent_dim": state.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
+    experiment.wandb.start(directory.path, state.run_id, state.config, name_fields)
+    return log
 
 
 def warn_if_schedule_unfinished(experiment: Experiment) -> None:

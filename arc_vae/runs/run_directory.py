@@ -60,12 +60,13 @@ class RunDirectory:
         )
 
     def acquire(self) -> None:
-        """Keep the directory to this process until it ends.
+        """Keep the directory to this process until it ends; made where it does not exist. Again: nothing.
 
         Raises:
             UserError: another live process trains here.
         """
-        self._lock = self._try_lock()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = self._lock or self._try_lock()
         if self._lock is None:
             raise UserError(f"{self.path} is in use by another run; wait for it to end or choose another hydra.run.dir")
 

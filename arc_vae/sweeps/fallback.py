@@ -8,6 +8,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from arc_vae.common.errors import UserError
+from arc_vae.configuration.keys import flatten
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.evaluation.criteria import FALLBACK_SWEEPS
 from arc_vae.runs.run_directory import RunDirectory
@@ -86,7 +87,7 @@ def fallback_variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], Di
     base = load_frozen_config(run.path)
     answer = OmegaConf.load(conf_dir() / "fallback" / f"{sweep}.yaml")
     params = answer.pop("hydra").sweeper.params
-    fixed = [f"{key}={value}" for key, value in _leaves(answer)]
+    fixed = [f"{key}={value}" for key, value in flatten(OmegaConf.to_container(answer)).items()]
     choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
     found = []
     for chosen in itertools.product(*choices):
@@ -100,13 +101,4 @@ def fallback_variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], Di
             # A run of its own in W&B, whose name and group its sweep gives.
             cfg.run_id, cfg.wandb.group = "${new_run_id:}", None
         found.append(([*fixed, *chosen], cfg))
-    return found
-
-
-def _leaves(node: DictConfig, prefix: str = "") -> list[tuple[str, object]]:
-    """(dotted key, value) of every leaf."""
-    found: list[tuple[str, object]] = []
-    for key, value in node.items():
-        path = f"{prefix}{key}"
-        found += _leaves(value, f"{path}.") if OmegaConf.is_dict(value) else [(path, value)]
     return found

@@ -10,8 +10,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from arc_vae.common.errors import UserError
 from arc_vae.sweeps.job_files import SweepJob, write_frozen_config, write_jobs
+from arc_vae.sweeps.slurm_queue import queued_jobs
 from arc_vae.sweeps.snapshot import take_snapshot
-from arc_vae.sweeps.status import report_sweep
+from arc_vae.sweeps.status import read_statuses, report_sweep, unfinished
 
 if TYPE_CHECKING:
     from hydra_plugins.arc_vae_launchers import SweepLauncher
@@ -44,6 +45,16 @@ def run_sweep(
         take_snapshot(sweep)
     launcher.run(jobs)
     return report_sweep(sweep)
+
+
+def rerun_unfinished(sweep: Path, launcher_config: DictConfig) -> int:
+    """Run the jobs that failed, were stopped or never started, by a launcher of this configuration; how many."""
+    from hydra.utils import instantiate
+
+    jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]
+    if jobs:
+        instantiate(launcher_config).run(jobs)
+    return len(jobs)
 
 
 def launch_overrides(

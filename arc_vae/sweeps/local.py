@@ -12,7 +12,7 @@ from typing import Literal
 from arc_vae.common.errors import require
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import SweepJob
-from arc_vae.sweeps.snapshot import code_environment
+from arc_vae.sweeps.snapshot import code_environment, worker_module
 
 OUTPUT = "job.out"
 
@@ -38,7 +38,7 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
 def _run(job: SweepJob, environment: dict[str, str], silent: bool) -> str:
     """One job; returns what became of it in a line."""
     environment = environment | code_environment(job.directory.parent)
-    command = [sys.executable, "-m", "arc_vae.sweeps.worker", str(job.directory)]
+    command = [sys.executable, "-m", worker_module(job.directory.parent), str(job.directory)]
     print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
     if silent:
         with (job.directory / OUTPUT).open("ab") as output:

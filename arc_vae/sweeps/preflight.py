@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from arc_vae.configuration.instantiate import instantiate_group
 from arc_vae.configuration.validate import validate_config
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.runs.experiment import check_buildable
+from arc_vae.runs.experiment import build_experiment, build_optimizer, check_split_sizes
 from arc_vae.training.device import flush_subnormals
 
 
@@ -23,8 +23,10 @@ def check_job(cfg: DictConfig) -> None:
     with open_dict(cfg):
         # The machine that submits need not have what the jobs will train on.
         cfg.training.update(device="cpu", precision="float32", compile=False)
-    experiment = check_buildable(cfg)
+    experiment = build_experiment(cfg)
+    build_optimizer(experiment, steps_per_epoch=1)
     corpus = _corpus(OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data}), resolve=True))
+    check_split_sizes(corpus.sizes, experiment.trainer.batch_size)
     batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])
     output = experiment.model(batch)
     experiment.loss(output.logits, batch, output.mu, output.logvar, beta=1.0).total.backward()

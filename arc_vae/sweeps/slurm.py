@@ -19,7 +19,7 @@ from arc_vae.sweeps.slurm_queue import (
     record_final_state,
     slurm_ids,
 )
-from arc_vae.sweeps.snapshot import code_environment
+from arc_vae.sweeps.snapshot import FOLDER, WORKER, code_environment, worker_module
 
 POLL_SECONDS = 2.0
 
@@ -66,6 +66,11 @@ def submit_arrays(jobs: Sequence[SweepJob], max_num_timeout: int, parameters: di
     import submitit
 
     sweep = jobs[0].directory.parent
+    if worker_module(sweep) != WORKER:
+        raise UserError(
+            f"{sweep / FOLDER} is a copy of an earlier arc_vae, which this one cannot submit to Slurm; "
+            "give hydra/launcher=local, or delete that folder to run the jobs with the code of today"
+        )
     folder = sweep / SUBMITIT_FOLDER / "%j"
     code = [f"export {name}={shlex.quote(value)}" for name, value in code_environment(sweep).items()]
     setup = {"slurm_setup": [*(parameters.get("slurm_setup") or []), *code]} if code else {}

@@ -9,6 +9,9 @@ from arc_vae.common.provenance import RECORDED_STATE, ROOT, git_state
 from arc_vae.configuration.paths import conf_dir
 
 FOLDER = "code"
+WORKER = "arc_vae.sweeps.worker"
+# As it is called in copies made before the rooms were named anew.
+OLD_WORKER = "arc_vae.sweeping.worker"
 
 
 def take_snapshot(sweep: Path) -> None:
@@ -21,6 +24,12 @@ def take_snapshot(sweep: Path) -> None:
     if not (copy / package.name / "conf").is_dir():
         shutil.copytree(conf_dir(), copy / conf_dir().relative_to(ROOT))
     write_json(copy / RECORDED_STATE, git_state())
+
+
+def worker_module(sweep: Path) -> str:
+    """The module that runs a job, by the name it has in the code that the sweep's jobs run."""
+    copy = sweep / FOLDER / "arc_vae"
+    return OLD_WORKER if copy.is_dir() and not (copy / "sweeps" / "worker.py").is_file() else WORKER
 
 
 def code_environment(sweep: Path) -> dict[str, str]:

@@ -83,13 +83,13 @@ class TrainingState:
         Plain containers and tensors only, so that `torch.load(weights_only=True)` reads it.
         """
         return {
-            "format": FORMAT,
             "epoch": self.epoch,
             "model_state_dict": self.model.state_dict(),
             "optimizer_state_dict": self.optimizer.state_dict(),
             "scheduler_state_dict": self.scheduler.state_dict(),
             **{key: self.last_metrics.get(metric) for key, metric in MEASURED.items()},
             "config": self.config,
+            "format": FORMAT,
             "step": self.step,
             "seconds": self.seconds,
             "epoch_progress": vars(self.epoch_progress) if self.epoch_progress else None,

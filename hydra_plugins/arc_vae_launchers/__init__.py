@@ -4,6 +4,7 @@ Every Hydra application of the environment imports this file, so it imports noth
 `arc_vae.sweeps`.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,9 +42,9 @@ class SweepLauncher(Launcher):
 
         return launch_overrides(self, job_overrides, initial_job_idx)
 
+    @abstractmethod
     def run(self, jobs: "Sequence[SweepJob]") -> None:
         """Run the frozen jobs to their ends."""
-        raise NotImplementedError
 
 
 class LocalLauncher(SweepLauncher):

@@ -194,10 +194,10 @@ def test_a_resumed_run_keeps_its_id(tmp_path):
 
 def test_disabled_never_imports_wandb(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from arc_vae.tracking.wandb_logger import WandbRun\n"
-        "from arc_vae.tracking.metrics_log import RunRecord\n"
-        f"run = WandbRun(mode='disabled'); run.start(Path({str(tmp_path)!r}), 'a', {{}}, {FIELDS!r})\n"
-        f"record = RunRecord(Path({str(tmp_path)!r}), run); record.log({{'a': 1.0}}, 1, 1); record.close()\n"
+        "import sys; from pathlib import Path; from arc_vae.tracking.wandb_logger import WandbLogger\n"
+        "from arc_vae.tracking.metrics_log import MetricsLog\n"
+        f"run = WandbLogger(mode='disabled'); run.start(Path({str(tmp_path)!r}), 'a', {{}}, {FIELDS!r})\n"
+        f"record = MetricsLog(Path({str(tmp_path)!r}), run); record.log({{'a': 1.0}}, 1, 1); record.close()\n"
         "assert 'wandb' not in sys.modules and 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -49,7 +49,7 @@ class FakeSession:
 
 @pytest.fixture
 def session(monkeypatch):
-    """The class WandbRun opens: set `hanging` and `failing` on it, release with `released`, ask its `latest`."""
+    """The class WandbLogger opens: set `hanging` and `failing` on it, release with `released`, ask its `latest`."""
 
     class Session(FakeSession):
         hanging, failing, released, latest = (), (), threading.Event(), None

@@ -113,7 +113,7 @@ def test_a_run_that_is_locked_runs_and_one_that_is_not_was_killed(sweep):
     job = read_jobs(sweep)[0]
     job.directory.mkdir()
     run = RunDirectory(job.directory)
-    run.lock()
+    run.acquire()
     run.set_state("running")
     # The lock is this process's own: the ledger opens the file anew, as another process would.
     assert read_entry(job).state == "running"

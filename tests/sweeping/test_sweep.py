@@ -70,7 +70,7 @@ def test_from_a_snapshot_a_job_and_its_rerun_use_the_copied_code(tmp_path):
     assert json.loads((directory / "0" / "status.json").read_text())["state"] == "finished"
     for name in ("status.json", "metrics.json"):
         (directory / "0" / name).unlink()
-    worker = directory / "code" / "arc_vae" / "sweeping" / "worker.py"
+    worker = directory / "code" / "arc_vae" / "sweeps" / "worker.py"
     worker.write_text(worker.read_text().replace("def main() -> None:", 'def main() -> None:\n    print("the copy")'))
     again = run_command("sweep", f"dir={directory}", cwd=tmp_path).stdout
     assert f"PYTHONPATH={directory / 'code'}" in again and "PYTHONSAFEPATH=1" in again

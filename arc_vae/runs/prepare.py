@@ -1,0 +1,55 @@
+"""Step 0 of a run: whatever can be refused is refused before anything is written, and the directory is claimed.
+
+Commands prepare their run in a callback, before Hydra makes the run directory; what was built and read then is
+what is trained. A sweep's workers prepare theirs when they start.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from arc_vae.configuration.instantiate import to_plain
+from arc_vae.runs.experiment import Experiment, check_buildable
+from arc_vae.runs.resume import load_resume_checkpoint
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training.device import configure_process
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that is ready to train: its directory is locked.
+
+    config: the resolved configuration as plain containers; checkpoint: what last.pth holds, where there is one.
+    """
+
+    directory: RunDirectory
+    config: dict
+    experiment: Experiment
+    checkpoint: dict | None
+
+
+_prepared: dict[Path, PreparedRun] = {}
+
+
+def prepare_run(cfg: DictConfig, directory: RunDirectory) -> PreparedRun:
+    """Build every part once, claim the directory, read the checkpoint to go on from.
+
+    Raises:
+        UserError: what will not do, by its key; a directory in use; a checkpoint of another experiment.
+    """
+    configure_process()
+    experiment = check_buildable(cfg)
+    directory.acquire()
+    config = to_plain(cfg)
+    return PreparedRun(directory, config, experiment, load_resume_checkpoint(directory, config))
+
+
+def keep_prepared(run: PreparedRun) -> None:
+    """Keep a run, built before Hydra makes its directory, for the task that trains it."""
+    _prepared[run.directory.path.resolve()] = run
+
+
+def take_prepared(path: Path) -> PreparedRun | None:
+    """The run kept for that directory, if any."""
+    return _prepared.pop(path.resolve(), None)

@@ -1,0 +1,45 @@
+"""Samples of the prior as files: samples.npz and samples.png."""
+
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from arc_vae.common.errors import UserError, require
+from arc_vae.common.files import write_atomically
+from arc_vae.models.sampling import generate_samples
+from arc_vae.models.saved import load_module
+from arc_vae.reporting.grid_figures import draw_samples
+from arc_vae.training.device import configure_process, resolve_device
+
+
+def write_samples(cfg: DictConfig) -> None:
+    """Decode as `conf/generate_samples.yaml` says, write both files and say where they are.
+
+    Raises:
+        UserError: a value out of range, no decoder or a foreign file.
+    """
+    configure_process()
+    # `passes` is the old name of refinement_steps.
+    steps = cfg.refinement_steps if cfg.passes is None else cfg.passes
+    require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
+    require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
+    name = "refinement_steps" if cfg.passes is None else "passes"
+    require(isinstance(steps, int) and steps >= 0, name, steps, "an integer of at least 0")
+    decoder_file, output = sources(cfg)
+    decoder, device = load_module(decoder_file), str(resolve_device(cfg.device))
+    encoder = load_module(decoder_file.with_name("encoder.pth")) if steps else None
+    grids = generate_samples(decoder, cfg.num_samples, device, cfg.seed, encoder, steps).cpu().numpy()
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / "samples.npz", lambda file: np.savez_compressed(file, grids=grids))
+    draw_samples(grids, output / "samples.png")
+    print(f"wrote {output / 'samples.npz'} (grids, uint8 {grids.shape}) and {output / 'samples.png'}")
+
+
+def sources(cfg: DictConfig) -> tuple[Path, Path]:
+    """The decoder's file and the folder to write to."""
+    if (cfg.run is None) == (cfg.decoder is None):
+        raise UserError("give one of run=<run directory> and decoder=<path of a decoder.pth>")
+    decoder = Path(cfg.decoder) if cfg.run is None else Path(cfg.run) / "checkpoints" / "decoder.pth"
+    default = decoder.parent if cfg.run is None else Path(cfg.run)
+    return decoder, Path(cfg.output) if cfg.output else default
