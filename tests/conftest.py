@@ -27,6 +27,14 @@ def pytest_addoption(parser):
     parser.addoption("--record-golden", action="store_true", help="write the golden curves instead of comparing")
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch sees no GPU on this machine")
+
+
 def run_command(module: str, *overrides: str, cwd: Path, check: bool = True, **env: str) -> subprocess.CompletedProcess:
     """`python -m arc_vae.<module> <overrides>` in a folder of its own, on one thread so that sums keep their order."""
     done = subprocess.run(

@@ -80,7 +80,7 @@ def test_the_defaults_are_the_contracts():
         (["optimizer.lr=quick"], "optimizer.lr=quick: must be a number"),
         (["optimizer.betas=[0.9]"], "optimizer.betas=[0.9]: must be a list of 2 values"),
         (["model.encoder_channels=[10,a]"], "must be a list, each entry an integer"),
-        (["training.precision=float16"], "training.precision=float16: must be auto or float32 or bfloat16"),
+        (["training.precision=float8"], "training.precision=float8: must be auto or float32 or bfloat16 or float16"),
         (["data=npz"], "data.path has no value; give one: data.path=…"),
         (["model._target_=no.such.Model"], "model._target_=no.such.Model cannot be imported"),
     ],

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from arc_vae.common.grids import BACKGROUND, NUM_COLORS
 from arc_vae.evaluation.catalog import ACTIVE_KL_NATS
+from arc_vae.models.float64 import in_float64
 
 # Grids counted at a time.
 PART = 4096
@@ -48,7 +49,7 @@ def reconstruction_accuracies(predicted: Tensor, grids: Tensor) -> dict[str, flo
         "baseline_accuracy": int(total_of.max()) / cells,
         "object_accuracy": int(right_of[objects].sum()) / max(int(total_of[objects].sum()), 1),
         "object_precision": int(right_of[objects].sum()) / max(int((predicted != BACKGROUND).sum()), 1),
-        "balanced_accuracy": (right_of[present] / total_of[present].double()).mean().item(),
+        "balanced_accuracy": (in_float64(right_of[present]) / in_float64(total_of[present])).mean().item(),
         "perfect_rate": int(right.flatten(1).all(dim=1).sum()) / len(grids),
     }
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from arc_vae.common.gaussian import cdf
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy
 from arc_vae.models import reparameterize
+from arc_vae.models.float64 import in_float64
 
 # Edges of the bins in which a dimension's aggregate posterior and N(0, 1) are compared; two more reach to infinity.
 EDGES = torch.linspace(-5, 5, 201, dtype=torch.float64)
@@ -24,7 +25,7 @@ def aggregate_posterior_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     Without sampling: the mass that posteriors N(mu, exp(logvar)), both (N, d), put in each of 202 bins, averaged over
     grids, against N(0, 1)'s mass in it. Bins lose what differs within them, 0.05 wide, so this is a lower bound.
     """
-    mu, sigma = mu.double(), torch.exp(0.5 * logvar.double())
+    mu, sigma = in_float64(mu), torch.exp(0.5 * in_float64(logvar))
     edges = EDGES.to(mu.device)
     below = torch.stack([cdf((edge - mu) / sigma).mean(dim=0) for edge in edges], dim=1)  # (d, edges)
     posterior = _masses(below).clamp(min=SMALLEST_MASS)

@@ -8,6 +8,7 @@ from torch import Tensor
 from arc_vae.evaluation.accuracies import active_dims, reconstruction_accuracies
 from arc_vae.models import BetaVAE, reparameterize
 from arc_vae.models.decoding import BATCH, decode_grids
+from arc_vae.models.float64 import in_float64
 from arc_vae.objective.loss import BetaVAELoss
 from arc_vae.objective.terms import ReconstructionNats, kl_divergence, reconstruction_nats
 
@@ -53,8 +54,8 @@ def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
         predicted=torch.cat(predicted),
         mu=torch.cat(mus),
         logvar=torch.cat(logvars),
-        kl_per_dim=torch.cat(kls).double().mean(dim=0),
-        nats=ReconstructionNats(*torch.cat(nats, dim=1).double().mean(dim=1)),
+        kl_per_dim=in_float64(torch.cat(kls)).mean(dim=0),
+        nats=ReconstructionNats(*in_float64(torch.cat(nats, dim=1)).mean(dim=1)),
     )
 
 

@@ -38,6 +38,9 @@ class GaussianVAE(nn.Module):
         encoder: integer grids (B, 16, 16) → Posterior of (B, d). decoder: z (B, d) → logits (B, 10, 16, 16).
     """
 
+    # Whether the code is computed in float64, which Apple's GPUs (mps) lack.
+    needs_float64 = False
+
     def __init__(self, latent_dim: int, encoder: nn.Module, decoder: nn.Module):
         super().__init__()
         self.latent_dim = latent_dim

@@ -27,7 +27,7 @@ def argmax_colors(logits: Tensor) -> Tensor:
     On CPUs torch's argmax over so short an axis takes four times as long as this: colours first in memory,
     then whole rows of cells compared at once.
     """
-    if logits.is_cuda:
+    if logits.device.type != "cpu":
         return logits.argmax(dim=1).to(torch.uint8)
     by_color = logits.transpose(0, 1).flatten(1).contiguous()  # (10, B·256)
     rank = torch.arange(NUM_COLORS, 0, -1, dtype=torch.uint8)  # the highest for the lowest colour

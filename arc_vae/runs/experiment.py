@@ -16,6 +16,7 @@ from arc_vae.corpus.corpus import SPLITS, CorpusSource
 from arc_vae.evaluation import Criteria
 from arc_vae.evaluation.two_sample import FOLDS
 from arc_vae.models import GaussianVAE
+from arc_vae.models.float64 import refuse_without_float64
 from arc_vae.objective import BetaVAELoss
 from arc_vae.objective.beta_schedule import BetaSchedule
 from arc_vae.runs.run_directory import RunDirectory
@@ -46,7 +47,7 @@ def build_experiment(cfg: DictConfig) -> Experiment:
     name = cfg.name
     require(isinstance(name, str) and re.fullmatch(r"[\w.-]+", name), "name", name, "letters, digits, '.', '_' and '-'")
     torch.manual_seed(cfg.seed)
-    return Experiment(
+    experiment = Experiment(
         model=instantiate_group(cfg, "model"),
         loss=instantiate_group(cfg, "loss"),
         beta_schedule=instantiate_group(cfg, "beta_schedule"),
@@ -58,6 +59,8 @@ def build_experiment(cfg: DictConfig) -> Experiment:
         criteria=instantiate_group(cfg, "criteria"),
         wandb=instantiate_group(cfg, "wandb"),
     )
+    refuse_without_float64(experiment.model, experiment.trainer.device)
+    return experiment
 
 
 def load_experiment(directory: RunDirectory, device: str = "auto") -> Experiment:

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from arc_vae.common.errors import UserError, require
 from arc_vae.common.files import write_atomically
+from arc_vae.models.float64 import refuse_without_float64
 from arc_vae.models.sampling import generate_samples
 from arc_vae.models.saved import load_module
 from arc_vae.reporting.grid_figures import draw_samples
@@ -27,9 +28,10 @@ def write_samples(cfg: DictConfig) -> None:
     name = "refinement_steps" if cfg.passes is None else "passes"
     require(isinstance(steps, int) and steps >= 0, name, steps, "an integer of at least 0")
     decoder_file, output = sources(cfg)
-    decoder, device = load_module(decoder_file), str(resolve_device(cfg.device))
+    decoder, device = load_module(decoder_file), resolve_device(cfg.device)
+    refuse_without_float64(decoder, device)
     encoder = load_module(decoder_file.with_name("encoder.pth")) if steps else None
-    grids = generate_samples(decoder, cfg.num_samples, device, cfg.seed, encoder, steps).cpu().numpy()
+    grids = generate_samples(decoder, cfg.num_samples, str(device), cfg.seed, encoder, steps).cpu().numpy()
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / "samples.npz", lambda file: np.savez_compressed(file, grids=grids))
     draw_samples(grids, output / "samples.png")

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Literal
 
 from arc_vae.common.errors import require
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.gpus import environment_of, gpu_slots
 from arc_vae.sweeps.job_files import SweepJob
 from arc_vae.sweeps.snapshot import code_environment, worker_module
 
@@ -18,8 +20,9 @@ OUTPUT = "job.out"
 
 
 def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> None:
-    """Run every job to its end, `max_parallel` at once, each with its share of the cores.
+    """Run every job to its end, `max_parallel` at once, each with its share of the cores and a GPU of its own.
 
+    "auto" is as many as GPUs, without any as cores; where more run than there are GPUs, these are dealt in turn.
     One at a time speaks on the terminal; of several, each one's words go to its `job.out`.
     """
     cores = len(os.sched_getaffinity(0))
@@ -27,11 +30,23 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
     require(
         max_parallel == "auto" or (isinstance(max_parallel, int) and max_parallel >= 1), "jobs", max_parallel, wanted
     )
-    max_parallel = min(cores if max_parallel == "auto" else max_parallel, max(len(jobs), 1))
+    gpus = gpu_slots(jobs)
+    max_parallel = min((len(gpus) or cores) if max_parallel == "auto" else max_parallel, max(len(jobs), 1))
     # Threads that wait spin: two processes that do not divide the cores take twice as long as one after the other.
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores // max_parallel))}
+    free: Queue[str | None] = Queue()
+    for slot in range(max_parallel):
+        free.put(gpus[slot % len(gpus)] if gpus else None)
+
+    def run(job: SweepJob) -> str:
+        gpu = free.get()
+        try:
+            return _run(job, environment | environment_of(job, gpu), silent=max_parallel > 1)
+        finally:
+            free.put(gpu)
+
     with ThreadPoolExecutor(max_parallel) as pool:
-        for line in pool.map(lambda job: _run(job, environment, silent=max_parallel > 1), jobs):
+        for line in pool.map(run, jobs):
             print(line, flush=True)
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import re
 import shutil
 from contextlib import AbstractContextManager, nullcontext
 
@@ -14,6 +15,11 @@ logger = logging.getLogger(__name__)
 
 # Processors whose bfloat16 products are instructions; others emulate them, more slowly than float32.
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+FLOAT16_INSTRUCTIONS = ("avx512_fp16", "amx_fp16")
+
+# What the loss is multiplied by at first. The seed's network's gradients overflowed from 512 on (first steps on a CPU);
+# torch doubles the factor after 2,000 steps without an overflow and halves it at each.
+FLOAT16_SCALE = 128.0
 
 # Steps from which compiling is worth its half minute on a GPU; on CPUs it was measured to gain nothing.
 COMPILE_FROM_STEPS = 5_000
@@ -24,25 +30,48 @@ LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 def resolve_device(device: str) -> torch.device:
-    """The device of that name; "auto" is the GPU where there is one."""
-    available = torch.cuda.is_available()
-    require(device in ("auto", "cpu", "cuda"), "device", device, "auto, cpu or cuda")
-    require(device != "cuda" or available, "device", device, "auto or cpu on this machine: torch sees no GPU")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")
+    """The device of that name: auto, cpu, cuda, cuda:N or mps; "auto" is a CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        InvalidValue: the name is no device, or this machine lacks it; it says what the machine has.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    known = isinstance(device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device)
+    require(bool(known), "device", device, "auto, cpu, cuda, cuda:N (a GPU's number, from 0) or mps")
+    require(
+        device in ("auto", *here), "device", device, f"auto or one that torch sees on this machine: {', '.join(here)}"
+    )
+    return torch.device(("cuda" if gpus else "cpu") if device == "auto" else device)
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """The precision of that name; "auto" is bfloat16 where the device has instructions for it, else float32."""
-    require(precision in ("auto", "float32", "bfloat16"), "precision", precision, "auto, float32 or bfloat16")
+    """The precision of that name; "auto" is bfloat16 where the device has instructions for it, else float32.
+
+    float16 only where it is asked for: what it does to a model's figures has not been measured.
+    """
+    wanted = "auto, float32, bfloat16 or float16"
+    require(precision in ("auto", "float32", "bfloat16", "float16"), "precision", precision, wanted)
+    others = f"auto, float32 or bfloat16 on the device {device.type} of this machine, which lacks float16"
+    require(precision != "float16" or has_float16(device), "precision", precision, others)
     if precision != "auto":
         return precision
     return "bfloat16" if has_bfloat16(device) else "float32"
+
+
+def has_float16(device: torch.device) -> bool:
+    """Whether training in float16 is supported: on CUDA GPUs, and on CPUs that have instructions for it."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return device.type == "cuda" or any(capabilities.get(name) for name in FLOAT16_INSTRUCTIONS)
 
 
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 by itself; a torch too old to tell (before 2.11) counts as no."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        return False
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS)
 
@@ -56,7 +85,14 @@ def resolve_compile(compile: bool | str, device: torch.device, steps: int) -> bo
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """The context in which a model computes at `precision`; its weights stay float32."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, getattr(torch, precision))
+
+
+def gradient_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Scales the loss so that float16 gradients do not vanish, and leaves out steps in which they overflow; in other
+    precisions it does nothing.
+    """
+    return torch.amp.GradScaler(device.type, init_scale=FLOAT16_SCALE, enabled=precision == "float16")
 
 
 def configure_process() -> None:

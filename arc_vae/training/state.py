@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from arc_vae.common.legacy import FORMAT
 from arc_vae.models.saved import load_weights
 from arc_vae.training.batches import Batches, EpochOrder
+from arc_vae.training.device import gradient_scaler
 from arc_vae.training.early_stopping import EarlyStopping
 
 # The checkpoint's keys for what the last epoch measured.
@@ -41,7 +42,8 @@ class TrainingState:
 
     `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
     checkpoint to its corpus and its W&B run; `precision` is the one trained at. `seconds` is the time spent
-    in whole epochs, over all resumptions; `begun` is there only where training stopped within one.
+    in whole epochs, over all resumptions; `begun` is there only where training stopped within one. `scaler` does
+    nothing but in float16.
     """
 
     model: nn.Module
@@ -57,6 +59,10 @@ class TrainingState:
     seconds: float = 0.0
     epoch_progress: EpochProgress | None = None
     last_metrics: dict = field(default_factory=dict)
+    scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self):
+        self.scaler = gradient_scaler(next(self.model.parameters()).device, self.precision)
 
     def epoch_order(self, batches: Batches) -> EpochOrder:
         """The plan of the epoch that begins, or of the one stopped within, drawn again."""
@@ -98,6 +104,7 @@ class TrainingState:
             "corpus_sha256": self.corpus_sha256,
             "run_id": self.run_id,
             "precision": self.precision,
+            "scaler": self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict, path: Path) -> None:
@@ -106,6 +113,8 @@ class TrainingState:
         self.optimizer.load_state_dict(state["optimizer_state_dict"])
         self.scheduler.load_state_dict(state["scheduler_state_dict"])
         self.early_stopping.load_state_dict(state["early_stopping"])
+        if state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         self.epoch_progress = EpochProgress(**state["epoch_progress"]) if state.get("epoch_progress") else None
         self.last_metrics = {metric: state[key] for key, metric in MEASURED.items()}
@@ -115,10 +124,15 @@ class TrainingState:
 def rng_state() -> dict:
     """torch's global generators: the CPU's and, where there is one, each GPU's."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+    mps = {"mps": torch.mps.get_rng_state()} if torch.backends.mps.is_available() else {}
+    return {"cpu": torch.get_rng_state(), "cuda": cuda, **mps}
 
 
 def set_rng_state(state: dict) -> None:
+    """Set them; of GPUs that the state tells of, those that this machine has."""
     torch.set_rng_state(state["cpu"])
-    if torch.cuda.is_available() and state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    for number, own in enumerate(state["cuda"][:gpus]):
+        torch.cuda.set_rng_state(own, number)
+    if torch.backends.mps.is_available() and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])

@@ -83,9 +83,8 @@ class TrainingStep:
         if self.replays:
             torch.compiler.cudagraph_mark_step_begin()
         terms, logits = self.objective(batch, beta, foreground_weight)
-        terms.total.backward()
-        grad_norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), self.gradient_clip)
-        learner.optimizer.step()
+        learner.scaler.scale(terms.total).backward()
+        grad_norm = self._clip_and_update()
         learner.scheduler.step()
         learner.step += 1
         with torch.no_grad():
@@ -98,6 +97,21 @@ class TrainingStep:
                 "grad_norm": grad_norm,
             }
             return torch.stack([measured[name.removeprefix("train/")].detach() for name in STEP_METRICS])
+
+    def _clip_and_update(self) -> Tensor:
+        """Move the weights; returns the gradient's norm before clipping, 0 where it left float16's range: that step
+        is left out and the next one scaled by less. Below a scale of 1 it is the gradient itself that is not finite.
+        """
+        learner, scaler = self.learner, self.learner.scaler
+        scaler.unscale_(learner.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), self.gradient_clip)
+        scaler.step(learner.optimizer)
+        if not scaler.is_enabled():
+            return norm
+        before = scaler.get_scale()
+        scaler.update()
+        left_out = scaler.get_scale() < before
+        return torch.zeros_like(norm) if left_out and before > 1 else norm
 
 
 class StepLog:

@@ -39,9 +39,9 @@ class Trainer:
         max_epochs: epochs at most; early stopping may end sooner.
         batch_size: grids a step.
         gradient_clip: largest norm of the gradient; None clips nothing.
-        device: auto, cpu or cuda.
-        precision: float32, or bfloat16 autocast of the model (weights and losses stay float32); auto is bfloat16
-            where the device has instructions for it.
+        device: auto, cpu, cuda, cuda:N or mps; auto is a CUDA GPU where there is one, else the CPU.
+        precision: float32, or bfloat16 or float16 autocast of the model (weights and losses stay float32; float16
+            gradients are scaled); auto is bfloat16 where the device has instructions for it, else float32.
         compile: whether torch.compile fuses the forward pass and the objective; auto does on a GPU in long runs.
         checkpoint_every: epochs between two numbered checkpoints.
         image_every: epochs between two sets of pictures.
@@ -52,8 +52,8 @@ class Trainer:
         max_epochs: int = 50,
         batch_size: int = 128,
         gradient_clip: float | None = 1.0,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
         compile: bool | Literal["auto"] = "auto",
         checkpoint_every: int = 10,
         image_every: int = 5,
@@ -95,6 +95,9 @@ class Trainer:
             NonFiniteLoss: names the step and the term; the checkpoints are those of the epoch before.
             Interrupted: a signal asked to stop; last.pth holds the last step, and training goes on from there.
         """
+        if self.device.index is not None:
+            # What takes no device of its own, such as a replayed graph, then runs there too.
+            torch.cuda.set_device(self.device)
         batches = Batches(torch.from_numpy(corpus.train).to(self.device), self.batch_size, augment)
         val_grids = torch.from_numpy(corpus.val).to(self.device)
         total = self.max_epochs * len(batches)

@@ -48,7 +48,7 @@ class SweepLauncher(Launcher):
 
 
 class LocalLauncher(SweepLauncher):
-    """Jobs on this machine, `jobs` at a time; `auto` is one a core."""
+    """Jobs on this machine, `jobs` at a time; `auto` is one a GPU, without any one a core."""
 
     def __init__(self, snapshot: bool, jobs: int | Literal["auto"]):
         super().__init__(snapshot)

@@ -41,9 +41,10 @@ def make_step(corpus: Corpus, *overrides: str, device: str = "cpu", compile: boo
 
 def train_on(step: TrainingStep, grids: np.ndarray, batch_size: int) -> Callable[[], Tensor]:
     """A call that prepares the next batch of `grids`, uint8 (N, 16, 16), and trains on it, epoch after epoch."""
-    batches = Batches(torch.from_numpy(grids), batch_size, augment=True)
+    device = next(step.learner.model.parameters()).device
+    batches = Batches(torch.from_numpy(grids).to(device), batch_size, augment=True)
     endless = itertools.chain.from_iterable(itertools.repeat(batches))
-    beta, foreground_weight = torch.tensor(BETA), torch.tensor(1.0)
+    beta, foreground_weight = (torch.tensor(weight, device=device) for weight in (BETA, 1.0))
 
     def call() -> Tensor:
         step.learner.model.train()

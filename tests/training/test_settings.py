@@ -56,22 +56,23 @@ def test_compilation_without_a_compiler_is_refused(monkeypatch):
         Trainer(device="cpu", compile=True)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_the_gpu_follows_the_cpu(precision):
     # Noise and augmentation come from the device's own generator: the curves agree in level, not in digits.
-    assert losses(precision, device="cuda")[0] == pytest.approx(losses(precision)[0], rel=0.02)
+    on_cpu = losses(precision if precision != "float16" else "float32")  # float16 is slow there
+    assert losses(precision, device="cuda")[0] == pytest.approx(on_cpu[0], rel=0.02)
     assert losses(precision, device="cuda", steps=30)[-1] < 0.9 * losses(precision, device="cuda", steps=30)[0]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_the_replayed_graph_follows_the_eager_gpu(precision):
     with torch._inductor.config.patch(fallback_random=True):
         replayed = losses(precision, compile=True, device="cuda", steps=30)
     assert replayed == pytest.approx(losses(precision, device="cuda", steps=30), rel=0.02)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
+@pytest.mark.gpu
 def test_no_step_waits_for_the_gpu():
     losses(device="cuda", steps=3, watched="error")

@@ -74,6 +74,8 @@ class SlotLayout(nn.Module):
         hidden_dim: width of the dense layers. num_blocks: residual blocks.
     """
 
+    needs_float64 = True
+
     def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
         super().__init__()
         possible = num_slots is None or 1 <= num_slots <= MAX_SLOTS

@@ -45,6 +45,8 @@ class ObjectSlotVAE(GaussianVAE):
         InvalidValue: sizes that leave no dimension for the objects' shapes.
     """
 
+    needs_float64 = True
+
     def __init__(self, latent_dim: int = 10, num_slots: int | None = None, hidden_dim: int = 256, num_blocks: int = 3):
         super().__init__(
             latent_dim,

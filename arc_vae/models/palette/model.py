@@ -24,6 +24,8 @@ def free_of_palette(latent_dim: int) -> int:
 class PaletteEncoder(nn.Module):
     """Grids → μ and σ of the palette (1), then of the renamed grid (d - 1). Arguments: `Encoder`'s."""
 
+    needs_float64 = True
+
     def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
         super().__init__()
         self.palettes = PaletteCodec()
@@ -42,6 +44,8 @@ class PaletteEncoder(nn.Module):
 
 class PaletteDecoder(nn.Module):
     """z → logits over names, given back to the colours that the palette names so. Arguments: `Decoder`'s."""
+
+    needs_float64 = True
 
     def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
         super().__init__()
@@ -63,4 +67,5 @@ class PaletteVAE(BetaVAE):
         InvalidValue: sizes that do not fit a 16×16 grid of ten colours, or leave no dimension beside the palette's.
     """
 
+    needs_float64 = True
     encoder_class, decoder_class = PaletteEncoder, PaletteDecoder

@@ -1,0 +1,23 @@
+"""The parts of `gpu.py`, in order of importance, each with the seconds it may take."""
+
+from typing import NamedTuple
+
+
+class Part(NamedTuple):
+    """A part's name, its own limit in seconds, and its function, `module:name` of this folder."""
+
+    name: str
+    seconds: float
+    call: str
+
+
+PARTS = (
+    Part("gpu_tests", 60, "suite:run_gpu_tests"),
+    Part("default_run", 150, "whole_runs:default_run"),
+    Part("throughput", 70, "throughput:measure"),
+    Part("object_slots", 60, "whole_runs:object_slots"),
+    Part("resumption", 45, "resumption:measure"),
+    Part("other_device", 40, "other_device:measure"),
+    Part("synchronisations", 15, "synchronisations:measure"),
+    Part("side_by_side", 40, "side_by_side:measure"),
+)
