@@ -123,9 +123,10 @@ def test_the_golden_curve(tiny_run, request):
 
 
 def test_a_signals_handler_that_ends_the_process_outside_of_training_is_no_failure(tmp_path, monkeypatch):
-    def ended(cfg, directory):
+    def ended(run):
         raise SystemExit(-1)
 
+    monkeypatch.setattr(run_module, "prepare_run", lambda *given: None)
     monkeypatch.setattr(run_module, "train_and_evaluate", ended)
     with pytest.raises(SystemExit):
         run_training(OmegaConf.create(), tmp_path)

@@ -43,4 +43,4 @@ class PreflightCallback(ValidateConfig):
         # torch is imported only when there is something to train: --help answers at once.
         from arc_vae.runs.prepare import keep_prepared, prepare_run
 
-        keep_prepared(prepare_run(cfg, directory))
+        keep_prepared(prepare_run(cfg, RunDirectory(output_dir.absolute())))

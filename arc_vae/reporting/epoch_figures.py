@@ -16,23 +16,21 @@ NUM_PAIRS = 16
 class EpochFigures:
     """Reconstructions of the same validation grids and decodings of the same prior draws, as training goes."""
 
-    def __init__(
-        self, learner: TrainingState, corpus: Corpus, directory: Path, record: MetricsLog, device: torch.device
-    ):
-        self.learner = learner
+    def __init__(self, state: TrainingState, corpus: Corpus, directory: Path, record: MetricsLog, device: torch.device):
+        self.state = state
         self.directory = directory
         self.record = record
         self.grids = torch.from_numpy(corpus.val[:NUM_PAIRS]).to(device)
         # A generator of its own: drawing pictures leaves training's random numbers as they were.
         generator = torch.Generator().manual_seed(0)
-        self.z = torch.randn(SAMPLES_SHOWN, learner.model.latent_dim, generator=generator).to(device)
+        self.z = torch.randn(SAMPLES_SHOWN, state.model.latent_dim, generator=generator).to(device)
 
     def __call__(self, epoch: int) -> None:
-        model = self.learner.model
+        model = self.state.model
         self.directory.mkdir(exist_ok=True)
         reconstructions = self.directory / f"reconstructions_epoch_{epoch}.png"
         visualize_reconstructions(model, [self.grids], len(self.grids), reconstructions)
         samples = self.directory / f"samples_epoch_{epoch}.png"
         draw_samples(decode_grids(model.decoder, self.z).cpu().numpy(), samples)
-        self.record.image("reconstructions", reconstructions, self.learner.step)
-        self.record.image("samples", samples, self.learner.step)
+        self.record.image("reconstructions", reconstructions, self.state.step)
+        self.record.image("samples", samples, self.state.step)

@@ -25,28 +25,28 @@ def load_resume_checkpoint(directory: RunDirectory, config: dict) -> dict | None
     path = directory.checkpoints / LAST
     if not path.exists():
         return None
-    state = load_checkpoint(path, {"config", "model_state_dict", "rng"}, "an arc_vae checkpoint to resume from")
-    then, now = (flatten(c) for c in (state["config"], config))
+    checkpoint = load_checkpoint(path, {"config", "model_state_dict", "rng"}, "an arc_vae checkpoint to resume from")
+    then, now = (flatten(c) for c in (checkpoint["config"], config))
     for key in sorted(then.keys() | now.keys()):
         if key.split(".")[0] not in RESUMABLE_DIFFERENCES and then.get(key) != now.get(key):
             raise UserError(
                 f"{directory.path} was begun with {key}={then.get(key)}, not {now.get(key)}; resume it with the "
                 "overrides in its .hydra/overrides.yaml, or choose another hydra.run.dir"
             )
-    return state
+    return checkpoint
 
 
-def resume(learner: TrainingState, state: dict, directory: RunDirectory) -> None:
-    """Put the learner where the checkpoint left off."""
-    check_corpus_digest(learner.corpus_sha256, state, directory.checkpoints / LAST)
-    if state["precision"] != learner.precision:
+def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> None:
+    """Put the state where the checkpoint left off."""
+    check_corpus_digest(state.corpus_sha256, checkpoint, directory.checkpoints / LAST)
+    if checkpoint["precision"] != state.precision:
         logger.warning(
             "%s was trained in %s so far, this machine goes on in %s (training.precision=auto): the weights will "
             "not be those of an uninterrupted run",
             directory.path,
-            state["precision"],
-            learner.precision,
+            checkpoint["precision"],
+            state.precision,
         )
-    learner.load_state_dict(state, directory.checkpoints / LAST)
-    learner.run_id = state["run_id"]
-    logger.info("resuming %s after epoch %d, step %d", directory.path, learner.epoch, learner.step)
+    state.load_state_dict(checkpoint, directory.checkpoints / LAST)
+    state.run_id = checkpoint["run_id"]
+    logger.info("resuming %s after epoch %d, step %d", directory.path, state.epoch, state.step)

@@ -47,14 +47,14 @@ class TrainingStep:
     """Forward, backward, clip, update on one batch; its measurements stay on the device."""
 
     def __init__(
-        self, learner: TrainingState, loss: BetaVAELoss, gradient_clip: float | None, precision: str, compile: bool
+        self, state: TrainingState, loss: BetaVAELoss, gradient_clip: float | None, precision: str, compile: bool
     ):
-        self.learner = learner
+        self.state = state
         self.loss = loss
         self.gradient_clip = math.inf if gradient_clip is None else gradient_clip
         self.precision = precision
         self.objective = self._objective
-        on_gpu = next(learner.model.parameters()).is_cuda
+        on_gpu = next(state.model.parameters()).is_cuda
         # Replayed as a CUDA graph: launching this many small kernels takes longer than computing them.
         self.replays = compile and on_gpu
         if compile:
@@ -62,14 +62,14 @@ class TrainingStep:
 
     def _objective(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> tuple[LossTerms, Tensor]:
         with autocast(batch.device, self.precision):
-            output = self.learner.model(batch)
+            output = self.state.model(batch)
             samples = self._decode_prior(batch) if self.loss.blank_weight > 0 else None
         terms = self.loss(output.logits, batch, output.mu, output.logvar, beta, foreground_weight, samples)
         return terms, output.logits
 
     def _decode_prior(self, batch: Tensor) -> Tensor:
         """Logits of codes drawn from N(0, I), a share of the batch's size."""
-        model = self.learner.model
+        model = self.state.model
         count = math.ceil(PRIOR_BATCH_FRACTION * len(batch))
         return model.decode(torch.randn(count, model.latent_dim, device=batch.device))
 
@@ -78,15 +78,15 @@ class TrainingStep:
 
         Returns STEP_METRICS as one float tensor.
         """
-        learner = self.learner
-        learner.optimizer.zero_grad(set_to_none=True)
+        state = self.state
+        state.optimizer.zero_grad(set_to_none=True)
         if self.replays:
             torch.compiler.cudagraph_mark_step_begin()
         terms, logits = self.objective(batch, beta, foreground_weight)
-        learner.scaler.scale(terms.total).backward()
+        state.scaler.scale(terms.total).backward()
         grad_norm = self._clip_and_update()
-        learner.scheduler.step()
-        learner.step += 1
+        state.scheduler.step()
+        state.step += 1
         with torch.no_grad():
             predicted = argmax_colors(logits)
             measured = {
@@ -102,10 +102,10 @@ class TrainingStep:
         """Move the weights; returns the gradient's norm before clipping, 0 where it left float16's range: that step
         is left out and the next one scaled by less. Below a scale of 1 it is the gradient itself that is not finite.
         """
-        learner, scaler = self.learner, self.learner.scaler
-        scaler.unscale_(learner.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), self.gradient_clip)
-        scaler.step(learner.optimizer)
+        state, scaler = self.state, self.state.scaler
+        scaler.unscale_(state.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), self.gradient_clip)
+        scaler.step(state.optimizer)
         if not scaler.is_enabled():
             return norm
         before = scaler.get_scale()

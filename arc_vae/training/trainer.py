@@ -78,7 +78,7 @@ class Trainer:
 
     def fit(
         self,
-        learner: TrainingState,
+        state: TrainingState,
         loss: BetaVAELoss,
         beta_schedule: BetaSchedule,
         corpus: Corpus,
@@ -87,7 +87,7 @@ class Trainer:
         checkpoints: CheckpointWriter,
         draw: Callable[[int], None],
     ) -> None:
-        """Train from where the learner stands to the last epoch, or until early stopping.
+        """Train from where the state stands to the last epoch, or until early stopping.
 
         `draw(epoch)` is called every `image_every` epochs and after the last.
 
@@ -102,28 +102,28 @@ class Trainer:
         val_grids = torch.from_numpy(corpus.val).to(self.device)
         total = self.max_epochs * len(batches)
         compile = resolve_compile(self.compile, self.device, total)
-        step = TrainingStep(learner, loss, self.gradient_clip, self.precision, compile)
+        step = TrainingStep(state, loss, self.gradient_clip, self.precision, compile)
         logger.info("device %s, precision %s, %s", self.device, self.precision, "compiled" if compile else "eager")
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
-        bar = tqdm(total=total, initial=learner.step, unit="step", disable=None, dynamic_ncols=True)
+        bar = tqdm(total=total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
         with bar as progress, logging_redirect_tqdm(), DeferredSignals() as interruption:
-            while not self._is_finished(learner):
-                started = time.perf_counter() - (learner.epoch_progress.seconds if learner.epoch_progress else 0)
+            while not self._is_finished(state):
+                started = time.perf_counter() - (state.epoch_progress.seconds if state.epoch_progress else 0)
                 try:
                     train_loss = self._train_epoch(step, beta_schedule, batches, record, progress, interruption)
                 except Interrupted:
-                    learner.epoch_progress.seconds = time.perf_counter() - started
+                    state.epoch_progress.seconds = time.perf_counter() - started
                     record.flush()
-                    checkpoints.save_last(learner.state_dict())
+                    checkpoints.save_last(state.state_dict())
                     raise
                 with autocast(self.device, self.precision):
-                    metrics = validation_metrics(learner.model, loss, beta_schedule.final_beta, val_grids)
-                learner.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
-                self._log_and_save(learner, metrics, record, checkpoints, draw)
-        checkpoints.save_final(learner.state_dict())
+                    metrics = validation_metrics(state.model, loss, beta_schedule.final_beta, val_grids)
+                state.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
+                self._log_and_save(state, metrics, record, checkpoints, draw)
+        checkpoints.save_final(state.state_dict())
 
-    def _is_finished(self, learner: TrainingState) -> bool:
-        return learner.epoch >= self.max_epochs or learner.early_stopping.should_stop
+    def _is_finished(self, state: TrainingState) -> bool:
+        return state.epoch >= self.max_epochs or state.early_stopping.should_stop
 
     def _train_epoch(
         self,
@@ -135,20 +135,20 @@ class Trainer:
         interruption: DeferredSignals,
     ) -> float:
         """One pass over the batches, or the rest of one; returns the mean objective."""
-        learner = step.learner
-        epoch = learner.epoch + 1
-        plan = learner.epoch_order(batches)
-        learner.model.train()
+        state = step.state
+        epoch = state.epoch + 1
+        plan = state.epoch_order(batches)
+        state.model.train()
         beta = beta_schedule(epoch)
-        effective = step.loss.effective_beta(beta, learner.model.latent_dim)
+        effective = step.loss.effective_beta(beta, state.model.latent_dim)
         constants = {"train/beta": beta, "train/beta_effective": effective}
-        records = StepLog(record, epoch, constants, learner.epoch_progress)
+        records = StepLog(record, epoch, constants, state.epoch_progress)
         # Tensors, so that new values do not compile the objective anew.
         beta, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
-        for batch in batches.iterate(plan, skip=learner.epoch_progress.steps):
-            learning_rate = learner.scheduler.get_last_lr()[0]
-            weight.fill_(step.loss.foreground_weight(learner.step))
-            fetched = records.append(learner.step + 1, learning_rate, step(batch, beta, weight))
+        for batch in batches.iterate(plan, skip=state.epoch_progress.steps):
+            learning_rate = state.scheduler.get_last_lr()[0]
+            weight.fill_(step.loss.foreground_weight(state.step))
+            fetched = records.append(state.step + 1, learning_rate, step(batch, beta, weight))
             progress.update()
             if fetched:
                 latest = records.latest
@@ -162,26 +162,26 @@ class Trainer:
                 records.flush()
                 interruption.raise_pending()
         records.flush()
-        return learner.epoch_progress.loss_sum / learner.epoch_progress.steps
+        return state.epoch_progress.loss_sum / state.epoch_progress.steps
 
     def _log_and_save(
         self,
-        learner: TrainingState,
+        state: TrainingState,
         metrics: dict,
         record: MetricsLog,
         checkpoints: CheckpointWriter,
         draw: Callable[[int], None],
     ) -> None:
         """Log, draw, save: the record is on disk before the checkpoint that says it is."""
-        epoch, improved = learner.epoch, learner.early_stopping.best_epoch == learner.epoch
-        record.log(metrics, step=learner.step, epoch=epoch)
+        epoch, improved = state.epoch, state.early_stopping.best_epoch == state.epoch
+        record.log(metrics, step=state.step, epoch=epoch)
         best = " (best)" if improved else ""
-        logger.info(EPOCH_LINE.format(epoch=epoch, of=self.max_epochs, best=best, seconds=learner.seconds, **metrics))
-        if epoch % self.image_every == 0 or self._is_finished(learner):
+        logger.info(EPOCH_LINE.format(epoch=epoch, of=self.max_epochs, best=best, seconds=state.seconds, **metrics))
+        if epoch % self.image_every == 0 or self._is_finished(state):
             draw(epoch)
         record.flush()
-        for path in checkpoints.save_epoch(learner.state_dict(), learner.model, improved):
+        for path in checkpoints.save_epoch(state.state_dict(), state.model, improved):
             record.artifact(path, name=path.stem.rsplit("_epoch_", 1)[0], type="model")
-        if learner.early_stopping.should_stop:
-            watched = learner.early_stopping
+        if state.early_stopping.should_stop:
+            watched = state.early_stopping
             logger.info("early stopping: %s is best since epoch %d", watched.monitor, watched.best_epoch)

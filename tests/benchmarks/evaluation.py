@@ -98,10 +98,10 @@ def untrained_run(folder: Path, num_grids: int, device: str) -> tuple[RunDirecto
     cfg = configuration(f"data.num_grids={num_grids}", f"data.directory={folder}", f"training.device={device}")
     experiment = build_experiment(cfg)
     corpus = experiment.source.load()
-    learner = build_training_state(experiment, corpus, to_plain(cfg))
+    training_state = build_training_state(experiment, corpus, to_plain(cfg))
     directory = RunDirectory(folder / "run")
     CheckpointWriter(directory.checkpoints, every=100).save_epoch(
-        {**learner.state_dict(), "epoch": 1}, learner.model, True
+        {**training_state.state_dict(), "epoch": 1}, training_state.model, True
     )
     return directory, experiment, corpus
 

@@ -24,16 +24,16 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def bare(step: TrainingStep, batch: torch.Tensor) -> Callable[[], None]:
     """Forward, backward, clip, optimizer on `batch`, integers (B, 16, 16), and nothing else."""
-    learner = step.learner
+    training_state = step.state
     beta, foreground_weight = (torch.tensor(weight, device=batch.device) for weight in (BETA, 1.0))
-    parameters = list(learner.model.parameters())
+    parameters = list(training_state.model.parameters())
 
     def call() -> None:
-        learner.optimizer.zero_grad(set_to_none=True)
+        training_state.optimizer.zero_grad(set_to_none=True)
         terms, _ = step.objective(batch, beta, foreground_weight)
         terms.total.backward()
         torch.nn.utils.clip_grad_norm_(parameters, step.gradient_clip)
-        learner.optimizer.step()
+        training_state.optimizer.step()
         if batch.is_cuda:
             torch.cuda.synchronize()
 

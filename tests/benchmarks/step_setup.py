@@ -34,20 +34,20 @@ def make_step(corpus: Corpus, *overrides: str, device: str = "cpu", compile: boo
     configure_process()
     cfg = configuration(f"training.device={device}", *overrides)
     experiment = build_experiment(cfg)
-    learner = build_training_state(experiment, corpus, to_plain(cfg))
+    training_state = build_training_state(experiment, corpus, to_plain(cfg))
     trainer = experiment.trainer
-    return TrainingStep(learner, experiment.loss, trainer.gradient_clip, trainer.precision, compile)
+    return TrainingStep(training_state, experiment.loss, trainer.gradient_clip, trainer.precision, compile)
 
 
 def train_on(step: TrainingStep, grids: np.ndarray, batch_size: int) -> Callable[[], Tensor]:
     """A call that prepares the next batch of `grids`, uint8 (N, 16, 16), and trains on it, epoch after epoch."""
-    device = next(step.learner.model.parameters()).device
+    device = next(step.state.model.parameters()).device
     batches = Batches(torch.from_numpy(grids).to(device), batch_size, augment=True)
     endless = itertools.chain.from_iterable(itertools.repeat(batches))
     beta, foreground_weight = (torch.tensor(weight, device=device) for weight in (BETA, 1.0))
 
     def call() -> Tensor:
-        step.learner.model.train()
+        step.state.model.train()
         return step(next(endless), beta, foreground_weight)
 
     return call
@@ -65,7 +65,7 @@ def validate_on(step: TrainingStep, grids: np.ndarray) -> Callable[[], dict]:
 
     def call() -> dict:
         with autocast(val_grids.device, step.precision):
-            return validation_metrics(step.learner.model, step.loss, BETA, val_grids)
+            return validation_metrics(step.state.model, step.loss, BETA, val_grids)
 
     return call
 
@@ -78,7 +78,7 @@ def counted_bytes(batch_size: int, precision: str) -> tuple[str, dict[str, int]]
     """
     grids = np.zeros((batch_size, SIZE, SIZE), dtype=np.uint8)
     step = make_step(Corpus("none", grids, grids, grids), f"training.precision={precision}")
-    parameters = list(step.learner.model.parameters())
+    parameters = list(step.state.model.parameters())
     own = {parameter.untyped_storage().data_ptr() for parameter in parameters}
     saved: dict[int, tuple[int, bool]] = {}
 
@@ -91,7 +91,7 @@ def counted_bytes(batch_size: int, precision: str) -> tuple[str, dict[str, int]]
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         train_on(step, grids, batch_size)()
     weights = sum(parameter.nbytes for parameter in parameters)
-    moments = step.learner.optimizer.state.values()
+    moments = step.state.optimizer.state.values()
     return step.precision, {
         "parameters": weights,
         "gradients": weights,

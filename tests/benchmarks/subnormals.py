@@ -28,19 +28,19 @@ def make_call(run: Path, trained: bool, grids: torch.Tensor) -> tuple[TrainingSt
     path = run / "checkpoints" / LAST
     state = load_checkpoint(path, {"config"}, "the last.pth of a run")
     experiment = build_experiment(OmegaConf.create(state["config"]))
-    learner = build_training_state(experiment, Corpus("batch", grids, grids, grids), state["config"])
-    learner.model.fit_prior(torch.from_numpy(grids))
+    training_state = build_training_state(experiment, Corpus("batch", grids, grids, grids), state["config"])
+    training_state.model.fit_prior(torch.from_numpy(grids))
     if trained:
-        learner.load_state_dict(state, path)
+        training_state.load_state_dict(state, path)
     trainer = experiment.trainer
-    step = TrainingStep(learner, experiment.loss, trainer.gradient_clip, trainer.precision, compile=False)
+    step = TrainingStep(training_state, experiment.loss, trainer.gradient_clip, trainer.precision, compile=False)
     return step, train_on(step, grids, trainer.batch_size)
 
 
 def count_subnormals(step: TrainingStep) -> tuple[int, int]:
     """How many of the optimizer's and the gradients' numbers are subnormal, and how many there are."""
-    found = [x for state in step.learner.optimizer.state.values() for x in state.values() if torch.is_tensor(x)]
-    found += [p.grad for p in step.learner.model.parameters() if p.grad is not None]
+    found = [x for state in step.state.optimizer.state.values() for x in state.values() if torch.is_tensor(x)]
+    found += [p.grad for p in step.state.model.parameters() if p.grad is not None]
     tiny = torch.finfo(torch.float32).tiny
     return sum(int(((x != 0) & (x.abs() < tiny)).sum()) for x in found), sum(x.numel() for x in found)
 

@@ -32,7 +32,7 @@ def bare_step(overrides: list[str]) -> tuple[Callable[[], None], int]:
     grids = generate("train", 8192, seed=0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     step = make_step(Corpus("batch", grids, grids, grids), *overrides, device=device)
-    batch_size = step.learner.config["training"]["batch_size"]
+    batch_size = step.state.config["training"]["batch_size"]
     return bare(step, torch.from_numpy(grids[:batch_size]).to(device)), batch_size
 
 

@@ -29,12 +29,12 @@ def begin(precision: str, seed: int = 0) -> TrainingStep:
 
 def train(step: TrainingStep, steps: int) -> list[dict[str, float]]:
     """Each step's records, under the same random numbers whatever was drawn before."""
-    torch.manual_seed(step.learner.step)
+    torch.manual_seed(step.state.step)
     return [dict(zip(STEP_METRICS, step(GRIDS, ONE, ONE).tolist(), strict=True)) for _ in range(steps)]
 
 
 def weights(step: TrainingStep) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in step.learner.model.parameters()])
+    return torch.cat([parameter.detach().flatten() for parameter in step.state.model.parameters()])
 
 
 def test_float16_follows_float32():
@@ -47,10 +47,10 @@ def test_float16_follows_float32():
 def test_a_step_whose_gradients_overflow_is_left_out_and_the_next_scaled_by_half():
     step = begin("float16")
     train(step, 1)
-    step.learner.scaler.load_state_dict({**step.learner.scaler.state_dict(), "scale": 2.0**40})
+    step.state.scaler.load_state_dict({**step.state.scaler.state_dict(), "scale": 2.0**40})
     before = weights(step)
     record = train(step, 1)[0]
-    assert torch.equal(weights(step), before) and step.learner.scaler.get_scale() == 2.0**39
+    assert torch.equal(weights(step), before) and step.state.scaler.get_scale() == 2.0**39
     assert record["train/grad_norm"] == 0 and math.isfinite(record["train/loss_total"])
     refuse_non_finite(record, step=1)
 
@@ -58,8 +58,8 @@ def test_a_step_whose_gradients_overflow_is_left_out_and_the_next_scaled_by_half
 def test_gradients_that_are_not_finite_at_any_scale_end_the_run():
     step = begin("float16")
     train(step, 1)
-    step.learner.scaler.load_state_dict({**step.learner.scaler.state_dict(), "scale": 1.0})
-    step.learner.model.decoder.hidden.weight.register_hook(lambda gradient: gradient * math.inf)
+    step.state.scaler.load_state_dict({**step.state.scaler.state_dict(), "scale": 1.0})
+    step.state.model.decoder.hidden.weight.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(NonFiniteLoss, match="train/grad_norm"):
         refuse_non_finite(train(step, 1)[0], step=1)
 
@@ -70,22 +70,22 @@ def test_the_scalers_state_is_in_the_checkpoint_and_resumes_exactly(tmp_path):
     train(broken, 2)
     for step in (whole, broken):
         # About to double: the count of steps without an overflow is state too.
-        step.learner.scaler.load_state_dict({**step.learner.scaler.state_dict(), "_growth_tracker": 1999})
+        step.state.scaler.load_state_dict({**step.state.scaler.state_dict(), "_growth_tracker": 1999})
     file = io.BytesIO()
-    torch.save(broken.learner.state_dict(), file)
+    torch.save(broken.state.state_dict(), file)
     file.seek(0)
     resumed = begin("float16", seed=9)
-    resumed.learner.load_state_dict(torch.load(file, weights_only=True), tmp_path)
+    resumed.state.load_state_dict(torch.load(file, weights_only=True), tmp_path)
     train(whole, 3)
     train(resumed, 3)
     assert torch.equal(weights(whole), weights(resumed))
-    assert whole.learner.scaler.get_scale() == resumed.learner.scaler.get_scale() == 2 * FLOAT16_SCALE
+    assert whole.state.scaler.get_scale() == resumed.state.scaler.get_scale() == 2 * FLOAT16_SCALE
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_other_precisions_are_not_scaled_and_read_checkpoints_without_a_scaler(precision, tmp_path):
     step = begin(precision)
-    state = step.learner.state_dict()
-    assert state.pop("scaler") == {} and step.learner.scaler.scale(ONE) is ONE
-    begin(precision, seed=1).learner.load_state_dict(state, tmp_path)
-    begin("float16").learner.load_state_dict(state, tmp_path)
+    state = step.state.state_dict()
+    assert state.pop("scaler") == {} and step.state.scaler.scale(ONE) is ONE
+    begin(precision, seed=1).state.load_state_dict(state, tmp_path)
+    begin("float16").state.load_state_dict(state, tmp_path)

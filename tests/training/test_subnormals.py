@@ -16,6 +16,12 @@ TINY = torch.finfo(torch.float32).tiny
 PROBE = "torch.set_num_threads(2); print(int((torch.full((2**20,), 1e-30) * 1e-10 != 0).sum()))"
 
 
+@pytest.fixture(autouse=True)
+def _rounding_as_without_commands():
+    """An earlier test of this process may have switched it."""
+    torch.set_flush_denormal(False)
+
+
 def count_subnormals(x: torch.Tensor) -> int:
     return int(((x != 0) & (x.abs() < TINY)).sum())
 

@@ -78,7 +78,7 @@ def measure(findings: Findings) -> None:
     grids = generate("train", 16 * batch_size, seed=0)
     for name, overrides in EXPERIMENTS.items():
         step = make_step(Corpus("one", grids, grids, grids), *overrides, device=findings.device)
-        step.learner.model.fit_prior(torch.from_numpy(grids).to(findings.device))
+        step.state.model.fit_prior(torch.from_numpy(grids).to(findings.device))
         train = train_on(step, grids, batch_size)
         forget_peak()
         for _ in range(3):
