@@ -42,7 +42,7 @@ len(sliders)
 FIND_NOTHING = """
 import os
 os.environ.pop("ARC_VAE_RUN"), os.chdir(os.environ["EMPTY_FOLDER"])
-explore.find_run()
+helpers.find_run()
 """
 
 
