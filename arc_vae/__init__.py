@@ -1,7 +1,7 @@
 """arc_vae: train, judge and compare β-VAEs on ARC-like grids.
 
-In Python: `load` a trained model, `compose` a configuration, `run` a training, `plot` grids; see `arc_vae.api.functions`.
-Nothing but this file is imported until a name is used.
+In Python: `load` a trained model, `compose` a configuration, `run` a training, `plot` grids.
+`arc_vae.api.functions` tells how. Nothing but this file is imported until a name is used.
 """
 
 # As type checkers know it; importing typing would take longer than all the rest here.
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from arc_vae.api.functions import load as load
     from arc_vae.api.functions import plot as plot
     from arc_vae.api.functions import run as run
-    from arc_vae.common.errors import UserError as UserError
     from arc_vae.api.model import Model as Model
+    from arc_vae.common.errors import UserError as UserError
 
 # A literal: setup.cfg reads it without importing.
 __version__ = "0.1.0"

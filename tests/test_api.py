@@ -29,6 +29,7 @@ from arc_vae.common.torch_files import save_checkpoint
 from arc_vae.generate_samples import generate_samples
 from arc_vae.models import ObjectSlotVAE
 from arc_vae.models.saved import load_module, save_module
+from arc_vae.training import device
 
 FILES = ("", "checkpoints", "checkpoints/vae_best.pth", "checkpoints/last.pth", "checkpoints/vae_epoch_2.pth")
 
@@ -147,7 +148,6 @@ def test_the_examples_run(module, tiny_run, model, grids, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     given = {"run_directory": tiny_run, "model": model, "grids": grids}
     given["overrides"] = [*TINY, f"hydra.run.dir={tiny_run}"]  # finished already: nothing is trained
-    run_module = run_module
 
     def silent(*arguments):
         with contextlib.redirect_stdout(io.StringIO()):
@@ -440,7 +440,7 @@ def test_classes_of_the_users_own_modules_are_built_where_they_trust_them(strang
 @pytest.mark.parametrize("flush", [False, True])
 def test_no_call_changes_threads_rounding_defaults_or_random_numbers(tiny_run, grids, monkeypatch, flush):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(hardware, "keep_freed_memory", lambda: pytest.fail("what the allocator is told stays"))
+    monkeypatch.setattr(device, "keep_freed_blocks", lambda: pytest.fail("what the allocator is told stays"))
     threads = torch.get_num_threads()
     torch.set_num_threads(7)
     torch.set_flush_denormal(flush)

@@ -62,7 +62,7 @@ class Networks:
         Raises:
             InvalidValue: the model knows no such path.
         """
-        finder: Callable[..., dict[str, Tensor]] = getattr(self.module, "other_paths", lambda *_: {})
+        finder: Callable[..., dict[str, Tensor]] = getattr(self.module, "interpolation_paths", lambda *_: {})
         if path != "straight":
             origin = torch.zeros(1, self.latent_dim, device=self.device)
             known = ("straight", *finder(origin, origin, 1))
