@@ -1,11 +1,22 @@
-"""One small run through the real command line, shared by every test that looks at a run directory."""
+"""What the tests share: commands, in a process of their own or in this one, and one small run through the real one."""
 
+import fcntl
+import importlib
+import io
+import logging
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+# One thread, here and in every process begun here: sums keep their order, and pytest's workers do not share cores.
+# Set before anything imports torch.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["WANDB_ERROR_REPORTING"] = "false"
 
 # 16 steps an epoch through all three phases of β: seconds, not a result. The same precision on every machine.
 TINY = (
@@ -20,6 +31,17 @@ TINY = (
     "lr_scheduler.warmup_steps=8",
     "training.precision=float32",
     "name=tiny",
+)
+# A sweep's job: as many steps an epoch, on smaller batches and networks.
+TINY_JOB = (
+    *TINY,
+    "data.num_grids=320",
+    "training.batch_size=16",
+    "training.max_epochs=1",
+    "training.image_every=100",
+    "model.encoder_channels=[10,8,8]",
+    "model.decoder_channels=[8,8,10]",
+    "wandb.mode=disabled",
 )
 
 
@@ -36,11 +58,11 @@ def pytest_runtest_setup(item):
 
 
 def run_command(module: str, *overrides: str, cwd: Path, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-    """`python -m arc_vae.<module> <overrides>` in a folder of its own, on one thread so that sums keep their order."""
+    """`python -m arc_vae.<module> <overrides>` in a folder of its own."""
     done = subprocess.run(
         [sys.executable, "-m", f"arc_vae.{module}", *overrides],
         cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "WANDB_ERROR_REPORTING": "false", **env},
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         timeout=300,
@@ -50,16 +72,54 @@ def run_command(module: str, *overrides: str, cwd: Path, check: bool = True, **e
     return done
 
 
+def call_command(
+    module: str, *overrides: str, cwd: Path, check: bool = True, **env: str
+) -> subprocess.CompletedProcess:
+    """The same in this process, which has imported already what each process would import anew."""
+    out, err = io.StringIO(), io.StringIO()
+    GlobalHydra.instance().clear()
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["arc_vae", *overrides])
+        status = 0
+        try:
+            importlib.import_module(f"arc_vae.{module}").main()
+        except SystemExit as end:
+            status = end.code or 0
+        finally:
+            # Hydra's write to what stands for standard output here, and to files of the run.
+            for handler in set(logging.root.handlers) - set(handlers):
+                logging.root.removeHandler(handler)
+                handler.close()
+            logging.root.handlers[:] = handlers
+            logging.root.setLevel(level)
+    done = subprocess.CompletedProcess([module, *overrides], status, out.getvalue(), err.getvalue())
+    if check and done.returncode:
+        pytest.fail(f"arc_vae.{module} {overrides} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
 @pytest.fixture(scope="session")
 def tiny_workplace(tmp_path_factory) -> Path:
-    """A folder in which the tiny run's corpus and output lie."""
-    return tmp_path_factory.mktemp("workplace")
+    """A folder in which the tiny run's corpus and output lie, the same one for all of pytest's workers."""
+    base = tmp_path_factory.getbasetemp()
+    workplace = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "workplace"
+    workplace.mkdir(exist_ok=True)
+    return workplace
 
 
 @pytest.fixture(scope="session")
 def tiny_output(tiny_workplace) -> str:
     """What the tiny run printed; its directory is the one under outputs/."""
-    return run_command("train", *TINY, cwd=tiny_workplace).stdout
+    words = tiny_workplace / "tiny.out"
+    with (tiny_workplace / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first worker to need it trains it
+        if not words.is_file():
+            words.write_text(run_command("train", *TINY, cwd=tiny_workplace).stdout)
+    return words.read_text()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import TINY, run_command
+from conftest import TINY, call_command, run_command
 from hydra.core.global_hydra import GlobalHydra
 
 from arc_vae import build_corpus, evaluate, generate_samples, train
@@ -100,5 +100,5 @@ def test_help_and_configuration_need_no_torch(tmp_path):
 
 
 def test_a_value_wrong_only_in_one_job_of_a_sweep_is_refused_there(tmp_path):
-    done = run_command("train", "-m", *TINY, "model.latent_dim=0", "wandb.mode=disabled", cwd=tmp_path, check=False)
+    done = call_command("train", "-m", *TINY, "model.latent_dim=0", "wandb.mode=disabled", cwd=tmp_path, check=False)
     assert done.returncode == 2 and "model.latent_dim=0: must be at least 1" in done.stderr

@@ -1,21 +1,23 @@
 """The whole run through the real command line: what it leaves on disk, and what it does when started again."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, run_command
+from conftest import TINY, call_command, run_command
 from omegaconf import OmegaConf
 
 from arc_vae.common.errors import UserError
+from arc_vae.configuration.paths import conf_dir
 from arc_vae.generate_samples import generate_samples
 from arc_vae.models.saved import load_module
 from arc_vae.runs import run as run_module
@@ -67,14 +69,40 @@ def test_metrics_json_has_the_contracts_keys_and_real_values(tiny_run):
     assert metrics["versions"]["torch"] == torch.__version__ and metrics["precision"] == "float32"
 
 
-def test_a_run_of_object_slots_is_whole_and_tells_of_crowded_grids(tiny_workplace):
-    settings = [word for word in TINY if not word.startswith(("beta_schedule", "name"))]
-    slots = ("experiment=object_slots", "model.num_slots=3", "model.hidden_dim=32", "name=slots")
-    output = run_command("train", *settings, *slots, cwd=tiny_workplace).stdout
-    assert "hold more objects than model.num_slots=3, up to 4;" in output and "set model.num_slots=4" in output
-    (directory,) = tiny_workplace.glob("outputs/*/*_slots_*")
+# Of each experiment, what makes it tiny: the schedules that the specification's model has are not all's.
+QUICK = [word for word in TINY if not word.startswith(("beta_schedule", "name", "training.max"))] + [
+    *("data.num_grids=320", "training.batch_size=32", "training.max_epochs=1", "wandb.mode=disabled")
+]
+OWN = {"object_slots": ("data.num_grids=1280", "model.num_slots=3", "model.hidden_dim=32")}
+EXPERIMENTS = sorted(file.stem for file in (conf_dir() / "experiment").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def experiment_run(tiny_workplace) -> Callable[[str], tuple[Path, str]]:
+    """A tiny run of an experiment, by its name: its directory, what it printed."""
+
+    @cache
+    def train(name: str) -> tuple[Path, str]:
+        directory = tiny_workplace / "experiments" / name
+        options = (f"experiment={name}", *QUICK, *OWN.get(name, ()), f"hydra.run.dir={directory}")
+        return directory, call_command("train", *options, cwd=tiny_workplace).stdout
+
+    return train
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_composes_trains_and_is_judged(name, experiment_run):
+    directory, _ = experiment_run(name)
+    losses = [r["train/loss_total"] for r in read_metrics(directory / "metrics.jsonl") if "train/loss_total" in r]
     metrics = json.loads((directory / "metrics.json").read_text())
+    assert len(losses) == metrics["corpus"]["sizes"]["train"] // 32 and np.isfinite(losses).all()
     assert set(metrics) >= set(CONTRACT_METRICS.split()) and len(metrics["kl_per_dim"]) == 10
+
+
+def test_a_run_of_object_slots_is_whole_and_tells_of_crowded_grids(experiment_run):
+    directory, output = experiment_run("object_slots")
+    assert "hold more objects than model.num_slots=3, up to 4;" in output and "set model.num_slots=4" in output
+    metrics = json.loads((directory / "metrics.json").read_text())
     assert 0 <= metrics["other_paths"]["objects"]["validity"] <= 1 and "other paths       objects: " in output
     assert (directory / "images" / "interpolations_objects.png").is_file()
     assert "the objects moving" in (directory / "report.html").read_text()
@@ -135,7 +163,7 @@ def test_a_signals_handler_that_ends_the_process_outside_of_training_is_no_failu
 
 def test_started_again_a_finished_run_says_so(tiny_run, tiny_workplace):
     before = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")}
-    done = run_command("train", *TINY, f"hydra.run.dir={tiny_run}", cwd=tiny_workplace)
+    done = call_command("train", *TINY, f"hydra.run.dir={tiny_run}", cwd=tiny_workplace)
     assert "is finished already" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")} == before
 
@@ -144,8 +172,7 @@ def test_started_again_a_finished_run_says_so(tiny_run, tiny_workplace):
 def test_killed_and_started_again_it_ends_with_the_same_weights(tiny_run, tiny_workplace, tmp_path):
     """SIGKILL in the middle of an epoch, through the real command line."""
     command = [sys.executable, "-m", "arc_vae.train", *TINY, f"hydra.run.dir={tmp_path / 'run'}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_ERROR_REPORTING": "false"}
-    process = subprocess.Popen(command, cwd=tiny_workplace, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=tiny_workplace, stderr=subprocess.DEVNULL)
     last = tmp_path / "run" / "checkpoints" / "last.pth"
     deadline = time.monotonic() + 120
     while not last.exists() and time.monotonic() < deadline:
@@ -154,9 +181,10 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(tiny_run, tiny_w
     process.wait()
     assert 1 <= torch.load(last, weights_only=True)["epoch"] < 3, "killed too late to tell"
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "running"
-    other = run_command("train", *TINY, "seed=5", f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace, check=False)
+    again = f"hydra.run.dir={tmp_path / 'run'}"
+    other = call_command("train", *TINY, "seed=5", again, cwd=tiny_workplace, check=False)
     assert other.returncode == 2 and "was begun with seed=0, not 5" in other.stderr
-    done = run_command("train", *TINY, f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace)
+    done = run_command("train", *TINY, again, cwd=tiny_workplace)
     assert "resuming" in done.stdout
     runs = (last.parents[1], tiny_run)
     killed, whole = (torch.load(d / "checkpoints" / "vae_final.pth", weights_only=True) for d in runs)
@@ -204,21 +232,22 @@ def test_evaluate_refuses_a_checkpoint_that_names_foreign_code(tiny_run, tiny_wo
     state["config"]["data"]["directory"] = {"_target_": "numpy.savetxt", "fname": str(tmp_path / "ran"), "X": [1]}
     (tmp_path / "checkpoints").mkdir()
     torch.save(state, tmp_path / "checkpoints" / "vae_best.pth")
-    done = run_command("evaluate", f"run={tmp_path}", cwd=tiny_workplace, check=False)
+    done = call_command("evaluate", f"run={tmp_path}", cwd=tiny_workplace, check=False)
     assert done.returncode == 2 and "names _target_=numpy.savetxt" in done.stderr and not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("source", ["run", "decoder"])
 def test_generate_samples(source, tiny_run, tmp_path):
     given = f"run={tiny_run}" if source == "run" else f"decoder={tiny_run / 'checkpoints' / 'decoder.pth'}"
-    run_command("generate_samples", given, "num_samples=9", f"output={tmp_path}", cwd=tmp_path)
+    command = run_command if source == "decoder" else call_command
+    command("generate_samples", given, "num_samples=9", f"output={tmp_path}", cwd=tmp_path)
     grids = np.load(tmp_path / "samples.npz", allow_pickle=False)["grids"]
     assert grids.shape == (9, 16, 16) and grids.dtype == np.uint8 and (tmp_path / "samples.png").stat().st_size > 1000
     decoder = load_module(tiny_run / "checkpoints" / "decoder.pth")
     assert np.array_equal(generate_samples(decoder, 9, "cpu", seed=0).numpy(), grids)
     with pytest.raises(UserError, match="takes the encoder"):
         generate_samples(decoder, 9, passes=1)
-    run_command("generate_samples", given, "num_samples=9", "passes=2", f"output={tmp_path}", cwd=tmp_path)
+    call_command("generate_samples", given, "num_samples=9", "passes=2", f"output={tmp_path}", cwd=tmp_path)
     for _ in range(2):
         mu, _ = load_module(tiny_run / "checkpoints" / "encoder.pth")(torch.from_numpy(grids))
         grids = decoder(mu).argmax(dim=1).numpy()
@@ -229,27 +258,27 @@ def test_build_corpus_builds_then_verifies(tmp_path):
     built = run_command("build_corpus", "data=atomic", "data.num_grids=100", cwd=tmp_path)
     (file,) = (tmp_path / "datasets").iterdir()
     assert "80 train" in built.stdout
-    verified = run_command("build_corpus", "data=atomic", "data.num_grids=100", cwd=tmp_path)
+    verified = call_command("build_corpus", "data=atomic", "data.num_grids=100", cwd=tmp_path)
     assert "verified" in verified.stdout
     file.write_bytes(file.read_bytes()[:-1000])
-    damaged = run_command("build_corpus", "data=atomic", "data.num_grids=100", cwd=tmp_path, check=False)
+    damaged = call_command("build_corpus", "data=atomic", "data.num_grids=100", cwd=tmp_path, check=False)
     assert damaged.returncode == 2 and str(file.name) in damaged.stderr and "delete it" in damaged.stderr
 
 
 def test_two_runs_never_share_a_directory(tiny_run, tiny_workplace, tmp_path):
-    """A second process on a live run's directory is refused."""
+    """A second run on a live one's directory is refused; the lock is of the open file, not of its process."""
     import fcntl
 
     (tmp_path / "run").mkdir()
     with (tmp_path / "run" / "train.log").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        done = run_command("train", *TINY, f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace, check=False)
+        done = call_command("train", *TINY, f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace, check=False)
     assert done.returncode == 2 and "is in use by another run" in done.stderr
 
 
 def test_a_failing_run_says_why_in_its_status(tiny_workplace, tmp_path):
     diverging = [*TINY, "optimizer.lr=1e30", "training.gradient_clip=null", "wandb.mode=disabled"]
-    done = run_command("train", *diverging, f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace, check=False)
+    done = call_command("train", *diverging, f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace, check=False)
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert done.returncode == 2 and "training diverged" in done.stderr and "Traceback" not in done.stderr
     assert status["state"] == "failed" and "training diverged" in status["reason"]
@@ -262,7 +291,7 @@ def test_users_own_corpus(tmp_path):
     (tmp_path / "mine").mkdir()
     grids = rng.integers(10, size=(200, 16, 16)) * (rng.random((200, 16, 16)) < 0.1)
     np.savez(tmp_path / "mine" / "a.npz", anything=grids)
-    run_command(
+    call_command(
         "train",
         "data=npz",
         f"data.path={tmp_path / 'mine'}",

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import TINY_JOB, call_command, run_command
 from omegaconf import OmegaConf
 
 from arc_vae.runs.run_directory import RunDirectory
@@ -69,22 +69,51 @@ def test_variants_are_the_runs_own_configuration_but_for_what_the_sweep_changes(
     ]
 
 
+@pytest.fixture
+def quick_run(run):
+    """The run as if it had been a sweep's tiny job: its variants are as quick."""
+    file = run.path / ".hydra" / "config.yaml"
+    config = OmegaConf.load(file)
+    for override in TINY_JOB:
+        key, _, value = override.partition("=")
+        OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
+    OmegaConf.save(config, file)
+    return run
+
+
 @pytest.mark.slow
-def test_from_a_failed_verdict_to_a_leaderboard(tiny_run, tiny_workplace, tmp_path):
-    run = RunDirectory(shutil.copytree(tiny_run, tmp_path / "run"))
-    config = OmegaConf.load(run.path / ".hydra" / "config.yaml")
-    config.training.max_epochs = 1
-    OmegaConf.save(config, run.path / ".hydra" / "config.yaml")
-    set_verdict(run, **dict.fromkeys(run.metrics()["criteria"], True))
-    assert "nothing to do" in run_command("fallback", f"run={run.path}", cwd=tiny_workplace).stdout
-    set_verdict(run, pixel_accuracy=False)
-    advice = run_command("fallback", f"run={run.path}", cwd=tiny_workplace).stdout
+def test_from_a_failed_verdict_to_a_leaderboard(quick_run, tiny_workplace, tmp_path):
+    asked = f"run={quick_run.path}"
+    assert "nothing to do" in call_command("fallback", asked, cwd=tiny_workplace).stdout
+    set_verdict(quick_run, pixel_accuracy=False)
+    advice = call_command("fallback", asked, cwd=tiny_workplace).stdout
     assert "fallback=low_accuracy" in advice and not list(tmp_path.glob("sweep*"))
-    options = (f"run={run.path}", "launch=true", f"sweep_dir={tmp_path / 'sweep'}", "hydra/launcher=parallel")
-    done = run_command("fallback", *options, cwd=tiny_workplace)
+    options = (asked, "launch=true", f"sweep_dir={tmp_path / 'sweep'}", "hydra/launcher=parallel")
+    done = call_command("fallback", *options, cwd=tiny_workplace)
     rows = list(csv.DictReader((tmp_path / "sweep_low_accuracy" / "leaderboard.csv").open()))
     assert sorted(row["overrides"] for row in rows) == [f"model.latent_dim={d}" for d in (12, 14, 16)]
     assert all(row["state"] == "finished" for row in rows) and "ELBO" in done.stdout
+
+
+def test_each_failure_has_its_sweep_launched(quick_run, tiny_workplace, tmp_path, monkeypatch):
+    """On a launcher that says of every job that it finished."""
+    launched = []
+
+    def run(launcher, jobs) -> None:
+        launched.append(jobs[0].directory.parent.name)
+        for job in jobs:
+            shutil.copy(quick_run.metrics_file, job.directory)
+            RunDirectory(job.directory).set_state("finished")
+
+    set_verdict(quick_run, pixel_accuracy=False, kl_per_dim=False, sample_validity=False)
+    monkeypatch.setattr("arc_vae.sweeps.launch.LocalLauncher.run", run)
+    options = (f"run={quick_run.path}", "launch=true", f"sweep_dir={tmp_path / 'answer'}")
+    words = call_command("fallback", *options, cwd=tiny_workplace).stdout
+    sweeps = ["low_accuracy", "posterior_collapse", "poor_samples"]
+    assert launched == [f"answer_{name}" for name in sweeps]
+    for name in sweeps:
+        rows = (tmp_path / f"answer_{name}" / "leaderboard.csv").read_text()
+        assert f"fallback={name}" in words and rows.count("finished") == 3
 
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path):

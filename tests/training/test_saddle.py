@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import call_command
 
 from arc_vae.tracking.metrics_log import read_metrics
 
@@ -18,7 +18,7 @@ def test_the_default_leaves_the_saddle_of_the_colours(tmp_path):
     subprocess.run([sys.executable, SIMPLE_SHAPES, "grids.npz", "--grids", "10000"], cwd=tmp_path, check=True)
     # The first steps of a default run: a learning rate that falls to its end within them leaves the saddle later.
     options = ("data=npz", "data.path=grids.npz", "training.max_epochs=11", "lr_scheduler.T_max=50")
-    run_command(
+    call_command(
         "train",
         *options,
         "training.image_every=11",
