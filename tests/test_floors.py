@@ -7,7 +7,7 @@ import arc_vae
 
 PACKAGE = Path(arc_vae.__file__).parent
 
-# Lowest first; rooms of one floor may import each other. Commands, the API and the notebook, at the top of the package, see all.
+# Lowest first; rooms of one floor may import each other. Commands, the API and the notebook, at the top, see all.
 FLOORS = (
     {"common"},
     {"configuration", "corpus", "models", "objective"},
