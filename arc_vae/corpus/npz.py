@@ -15,7 +15,8 @@ def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
     """Read a corpus from an `.npz` file, or from all `.npz` files of a folder in sorted order.
 
     A file holds `train`, `val` and `test`, or one array under any one key, each
-    (N, 16, 16) integers 0-9. Splits of several files are joined split by split. Single
+    (N, 16, 16) integers 0-9; other keys (labels, ids) are named in the log and ignored.
+    Splits of several files are joined split by split. Single
     arrays are joined and then split 80/10/10 by a permutation that `seed` fixes. A folder
     that mixes the two is refused: single arrays could repeat another file's test grids.
 

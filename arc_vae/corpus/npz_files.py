@@ -1,5 +1,6 @@
 """Corpus files on disk: one `.npz` read with every fault named, or written whole or not at all."""
 
+import logging
 import zipfile
 import zlib
 from pathlib import Path
@@ -8,23 +9,26 @@ import numpy as np
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_atomically
-from arc_vae.common.grids import check_grids
+from arc_vae.common.grids import SIZE, check_grids
 from arc_vae.corpus.corpus import SPLITS
 
+log = logging.getLogger(__name__)
 _UNREADABLE = (ValueError, EOFError, OSError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The grids of one `.npz` file by key, each uint8 (N, 16, 16): train, val and test, or one array.
 
-    Nothing is unpickled.
+    Other keys beside them are named in the log and never read. Nothing is unpickled.
 
     Raises:
-        UserError: not an .npz file, damaged, other keys, or an array that is not grids.
+        UserError: not an .npz file, damaged, no or several arrays of grids, or an array that is not grids.
     """
     with _open(path) as archive:
-        _check_keys(path, archive.files)
-        return {key: check_grids(_member(archive, key, path), f"{path}: key '{key}'") for key in archive.files}
+        keys = _grid_keys(path, archive)
+        if ignored := [key for key in archive.files if key not in keys]:
+            log.info("%s: reading %s; ignoring %s", path, ", ".join(keys), ", ".join(ignored))
+        return {key: check_grids(_member(archive, key, path), f"{path}: key '{key}'") for key in keys}
 
 
 def _open(path: Path) -> np.lib.npyio.NpzFile:
@@ -39,10 +43,39 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
     return archive
 
 
-def _check_keys(path: Path, keys: list[str]) -> None:
-    if len(keys) != 1 and sorted(keys) != sorted(SPLITS):
-        found = ", ".join(keys) or "none"
-        raise UserError(f"{path} has the keys {found}; it needs {', '.join(SPLITS)}, or one array: rename or split it")
+def _grid_keys(path: Path, archive: np.lib.npyio.NpzFile) -> list[str]:
+    """The keys to read: train, val and test; else the only key; else the only one that holds grids."""
+    keys = archive.files
+    if set(SPLITS) <= set(keys):
+        return list(SPLITS)
+    if len(keys) == 1:
+        return keys
+    found = ", ".join(keys) or "none"
+    if given := [split for split in SPLITS if split in keys]:
+        missing = ", ".join(split for split in SPLITS if split not in keys)
+        raise UserError(
+            f"{path} has {', '.join(given)} but not {missing} (keys: {found}): add {missing} or rename them"
+        )
+    holding = [key for key in keys if _holds_grids(archive, key)]
+    if len(holding) == 1:
+        return holding
+    wanted = f"it needs {', '.join(SPLITS)}, or one array of grids (N, {SIZE}, {SIZE})"
+    if holding:
+        raise UserError(f"{path} has grids under {', '.join(holding)}; {wanted}: name them or keep one")
+    raise UserError(f"{path} has the keys {found}; {wanted}: rename or reshape them")
+
+
+def _holds_grids(archive: np.lib.npyio.NpzFile, key: str) -> bool:
+    """Whether the key's header tells of integers (N, 16, 16); no cell is read."""
+    name = key if key in archive.zip.namelist() else f"{key}.npy"
+    try:
+        with archive.zip.open(name) as member:
+            version = np.lib.format.read_magic(member)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+    except _UNREADABLE:
+        return False
+    return len(shape) == 3 and shape[1:] == (SIZE, SIZE) and dtype.kind in "iu"
 
 
 def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:

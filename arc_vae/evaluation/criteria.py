@@ -10,6 +10,9 @@ FALLBACK_SWEEPS = {
     "interpolation_validity": "poor_samples",
 }
 
+# Answers them all where a run has not left the all-background answer for want of steps.
+TRAINED_TOO_LITTLE = "trained_too_little"
+
 
 class Criteria:
     """Thresholds of the specification's success criteria.
@@ -56,6 +59,8 @@ class Criteria:
         for name in ("sample_validity", "interpolation_validity"):
             threshold = getattr(self, name)
             criteria[name] = {"value": metrics[name], "threshold": threshold, "passed": metrics[name] >= threshold}
+            if name in (errors := metrics.get("standard_errors", {})):
+                criteria[name]["standard_error"] = errors[name]
         failed = [name for name, verdict in criteria.items() if not verdict["passed"]]
         return {
             "criteria": criteria,

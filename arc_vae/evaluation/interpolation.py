@@ -18,14 +18,19 @@ def straight_paths(start: Tensor, end: Tensor, steps: int = STEPS) -> Tensor:
     return (1 - share) * start[:, None] + share * end[:, None]
 
 
-def interpolation_validity(paths: np.ndarray, valid: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Share of valid grids among the intermediate points of decoded paths, in [0, 1].
+def valid_points(paths: np.ndarray, valid: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Which intermediate points of decoded paths are valid grids: bool (P, S-1).
 
     `paths` is uint8 (P, S+1, 16, 16) with P ≥ 1 and S ≥ 2; `valid` maps grids (N, 16, 16) to bool (N,).
     The two ends are left out: they are reconstructions, whatever lies between them.
     """
     between = paths[:, 1:-1]
-    return float(valid(between.reshape(-1, *paths.shape[2:])).mean())
+    return valid(between.reshape(-1, *paths.shape[2:])).reshape(between.shape[:2])
+
+
+def interpolation_validity(paths: np.ndarray, valid: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Share of valid grids among the intermediate points of decoded paths, in [0, 1]; see `valid_points`."""
+    return float(valid_points(paths, valid).mean())
 
 
 def interpolation_smoothness(paths: np.ndarray) -> float:

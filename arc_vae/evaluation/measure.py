@@ -9,7 +9,8 @@ from arc_vae.common.grids import BACKGROUND
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.aggregate_posterior import aggregate_posterior_kl, prior_c2st
 from arc_vae.evaluation.criteria import Criteria
-from arc_vae.evaluation.interpolation import STEPS, interpolation_smoothness, interpolation_validity, straight_paths
+from arc_vae.evaluation.interpolation import STEPS, interpolation_smoothness, straight_paths, valid_points
+from arc_vae.evaluation.noise import path_error, real_c2st_error, real_validity_error, share_error
 from arc_vae.evaluation.reconstruction import reconstruct, reconstruction_metrics
 from arc_vae.evaluation.statistics import statistic, structural_statistics
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, color_distance, foreground_ratio
@@ -74,13 +75,15 @@ def _validity(
     drawn, val = structural_statistics(samples), structural_statistics(corpus.val[:NUM_SAMPLES])
 
     def judge(grids: np.ndarray) -> dict[str, float]:
-        validity = interpolation_validity(grids, lambda between: yardstick.is_valid(structural_statistics(between)))
-        return {"validity": validity, "smoothness": interpolation_smoothness(grids)}
+        valid = valid_points(grids, lambda between: yardstick.is_valid(structural_statistics(between)))
+        smoothness = interpolation_smoothness(grids)
+        return {"validity": float(valid.mean()), "standard_error": path_error(valid), "smoothness": smoothness}
 
     along = {name: judge(grids) for name, grids in paths.items()}
     straight = along.pop("straight")
+    sample_validity = float(yardstick.is_valid(drawn).mean())
     return {
-        "sample_validity": float(yardstick.is_valid(drawn).mean()),
+        "sample_validity": sample_validity,
         "reencoded_validity": float(yardstick.is_valid(structural_statistics(reencoded)).mean()),
         "real_validity": float(yardstick.is_valid(test).mean()),
         "sample_blank_rate": float((samples == BACKGROUND).all(axis=(1, 2)).mean()),
@@ -91,6 +94,12 @@ def _validity(
         "interpolation_validity": straight["validity"],
         "interpolation_smoothness": straight["smoothness"],
         "other_paths": along,
+        "standard_errors": {
+            "sample_validity": share_error(sample_validity, len(samples)),
+            "interpolation_validity": straight["standard_error"],
+            "real_validity": real_validity_error(len(corpus.val), len(corpus.test)),
+            "real_c2st": real_c2st_error(min(len(val), len(test[:NUM_SAMPLES]))),
+        },
     }
 
 

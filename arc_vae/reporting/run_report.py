@@ -8,6 +8,7 @@ from typing import Any
 
 from arc_vae.common.files import write_text
 from arc_vae.evaluation.catalog import CATALOG
+from arc_vae.evaluation.noise import against_noise, doubts, with_error
 from arc_vae.reporting.curves import draw_curves
 from arc_vae.reporting.html import badge, image, page, section, table
 from arc_vae.reporting.verdict_text import fallback_command
@@ -65,14 +66,15 @@ def _verdict(directory: Path, metrics: dict) -> str:
         if "baseline" in verdict:
             wanted += f" and above all background, {verdict['baseline']:.4f}"
         passed = badge("pass", "good") if verdict["passed"] else badge("FAIL", "bad")
-        rows.append((escape(name), f"{verdict['value']:.4f}", wanted, passed))
+        rows.append((escape(name), with_error(verdict), wanted, passed + escape(against_noise(verdict))))
     answer = ""
     if metrics.get("fallback"):
         sweeps = escape(", ".join(metrics["fallback"]))
         answer = (
             f"<p>To launch what answers the failures ({sweeps}):</p><pre>{escape(fallback_command(directory))}</pre>"
         )
-    return section("Verdict", table(("criterion", "value", "threshold", "verdict"), rows) + answer)
+    warnings = "".join(f"<p>{escape(doubt)}</p>" for doubt in doubts(metrics))
+    return section("Verdict", table(("criterion", "value", "threshold", "verdict"), rows) + warnings + answer)
 
 
 def _figures(metrics: dict, records: list[dict]) -> str:

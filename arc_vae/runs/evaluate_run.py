@@ -9,6 +9,7 @@ from arc_vae.common.files import write_json
 from arc_vae.common.provenance import git_state, versions
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.corpus.corpus import Corpus
+from arc_vae.evaluation.criteria import TRAINED_TOO_LITTLE
 from arc_vae.evaluation.measure import Measurements, measure
 from arc_vae.evaluation.statistics import dominant_color
 from arc_vae.models.saved import load_weights
@@ -17,8 +18,9 @@ from arc_vae.reporting.latent_space import draw_latent_space
 from arc_vae.reporting.verdict_text import fallback_command, format_verdict
 from arc_vae.runs.experiment import Experiment
 from arc_vae.runs.run_directory import RunDirectory
-from arc_vae.tracking.metrics_log import MetricsLog
+from arc_vae.tracking.metrics_log import METRICS_LOG, MetricsLog, read_metrics
 from arc_vae.training.checkpoint_files import BEST, LAST
+from arc_vae.training.short_runs import MAX_WARMUP_SHARE, longest_warmup, trained_too_little
 
 PATHS_DRAWN = 8
 
@@ -28,21 +30,27 @@ def check_corpus_digest(sha256: str, state: dict, checkpoint: Path) -> None:
     if state["corpus_sha256"] != sha256:
         raise UserError(
             f"{checkpoint} was trained on a corpus with sha256 {state['corpus_sha256'][:12]}, the configured one "
-            f"now has {sha256[:12]}; restore that corpus or start a new run"
+            f"now has {sha256[:12]}; restore that corpus or start a new run (evaluate takes its new place as "
+            "data.path=…, and judges another corpus with data=…)"
         )
 
 
-def evaluate_run(
-    directory: RunDirectory, experiment: Experiment, corpus: Corpus, record: MetricsLog | None = None
-) -> dict:
-    """Evaluate the best checkpoint on the test split; write metrics.json and the closing pictures."""
+def measure_run(
+    directory: RunDirectory, experiment: Experiment, corpus: Corpus, another: bool = False
+) -> tuple[dict, Measurements, dict]:
+    """What metrics.json says of the best checkpoint on the corpus's test split, and what its pictures are drawn from.
+
+    The third is how far training had come: the last step and the digest of the corpus trained on, which unless
+    `another` must be this one.
+    """
     best_file = directory.checkpoints / BEST
     best = load_checkpoint(
         best_file, {"model_state_dict", "corpus_sha256", "epoch"}, "the vae_best.pth of an arc_vae run"
     )
-    last_file, wanted = directory.checkpoints / LAST, {"epoch", "seconds", "precision"}
+    last_file, wanted = directory.checkpoints / LAST, {"epoch", "step", "seconds", "precision"}
     last = load_checkpoint(last_file, wanted, "the last.pth of an arc_vae run")
-    check_corpus_digest(corpus.sha256, best, best_file)
+    if not another:
+        check_corpus_digest(corpus.sha256, best, best_file)
     device = experiment.trainer.device
     # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
     model = experiment.model.to(device, memory_format=torch.channels_last)
@@ -68,14 +76,37 @@ def evaluate_run(
         "versions": versions(),
         "git": git_state(),
     }
+    return metrics, evaluation, {"step": last["step"], "corpus_sha256": best["corpus_sha256"]}
+
+
+def evaluate_run(
+    directory: RunDirectory, experiment: Experiment, corpus: Corpus, record: MetricsLog | None = None
+) -> dict:
+    """Evaluate the best checkpoint on the test split; write metrics.json and the closing pictures."""
+    metrics, evaluation, trained = measure_run(directory, experiment, corpus)
+    metrics["trained_too_little"] = explain_length(directory, experiment, corpus, metrics, trained["step"])
+    if metrics["trained_too_little"]:
+        metrics["fallback"] = [TRAINED_TOO_LITTLE]
     pictures = draw_closing_figures(directory, corpus, evaluation)
     write_json(directory.metrics_file, metrics)
     if record:
         for path in pictures:
-            record.image(path.stem, path, last["step"])
+            record.image(path.stem, path, trained["step"])
         record.summary(metrics)
         record.artifact(directory.metrics_file, name="metrics", type="metrics")
     return metrics
+
+
+def explain_length(
+    directory: RunDirectory, experiment: Experiment, corpus: Corpus, metrics: dict, steps: int
+) -> dict | None:
+    """What `trained_too_little` says of the run, from its verdict and its record."""
+    length = experiment.length(len(corpus.train))
+    warmup = min(longest_warmup(experiment.lr_scheduler, experiment.loss), int(MAX_WARMUP_SHARE * length.steps))
+    file = directory.path / METRICS_LOG
+    records = read_metrics(file) if file.is_file() else []
+    losses = [record["val/loss_total"] for record in records if "val/loss_total" in record]
+    return trained_too_little(metrics, experiment.model, length, steps, warmup, losses)
 
 
 def draw_closing_figures(directory: RunDirectory, corpus: Corpus, evaluation: Measurements) -> list[Path]:
@@ -96,6 +127,8 @@ def format_summary(metrics: dict, directory: RunDirectory) -> str:
     if metrics["passed"]:
         words.append("all four criteria pass")
     else:
+        if too_little := metrics.get("trained_too_little"):
+            words.append(too_little["finding"])
         sweeps = ", ".join(metrics["fallback"])
         words.append(f"to launch what answers the failures ({sweeps}): {fallback_command(directory.path)}")
     return "\n".join(words)

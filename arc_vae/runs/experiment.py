@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +24,7 @@ from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.wandb_logger import WandbLogger
 from arc_vae.training import EarlyStopping, Trainer
 from arc_vae.training.checkpoint_files import BEST
+from arc_vae.training.short_runs import Length
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Experiment:
     early_stopping: EarlyStopping
     criteria: Criteria
     wandb: WandbLogger
+
+    def length(self, train_grids: int) -> Length:
+        """How long a run over so many grids is."""
+        return Length(train_grids, self.trainer.batch_size, self.trainer.max_epochs)
 
 
 def build_experiment(cfg: DictConfig) -> Experiment:
@@ -63,11 +69,15 @@ def build_experiment(cfg: DictConfig) -> Experiment:
     return experiment
 
 
-def load_experiment(directory: RunDirectory, device: str = "auto") -> Experiment:
+def load_experiment(directory: RunDirectory, device: str = "auto", places: dict[str, str] | None = None) -> Experiment:
     """The parts of a run as its best checkpoint's configuration names them, the model not yet with its weights.
 
+    `places` are values in place of those keys of the run's own `data`: where its corpus lies by now. None leaves that
+    corpus alone.
+
     Raises:
-        UserError: no such checkpoint, a foreign file, or a `_target_` that `conf/` does not name.
+        UserError: no such checkpoint, a foreign file, a `_target_` that `conf/` does not name, a place that the
+            run's `data` does not have, or where nothing is.
     """
     path = directory.checkpoints / BEST
     config = load_checkpoint(path, {"config"}, "the vae_best.pth of an arc_vae run: run=<run directory>")["config"]
@@ -78,7 +88,16 @@ def load_experiment(directory: RunDirectory, device: str = "auto") -> Experiment
         )
     check_targets(config, str(path))
     cfg = OmegaConf.create(config)
-    cfg.training.device = device
+    # What is judged is judged eagerly in float32: the run's own machine may have had what this one lacks.
+    cfg.training.device, cfg.training.compile, cfg.training.precision = device, False, "float32"
+    for key, value in (places or {}).items():
+        if key not in cfg.data:
+            raise UserError(f"data.{key}={value}: the corpus of {directory.path} has no data.{key}; leave it out")
+        cfg.data[key] = value
+    if places is not None and (path := cfg.data.get("path")) and not Path(path).expanduser().exists():
+        raise UserError(
+            f"{path} does not exist, the corpus that {directory.path} was trained on; give data.path=<its place>"
+        )
     return build_experiment(cfg)
 
 

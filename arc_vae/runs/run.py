@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from arc_vae.runs.resume import resume
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.checkpoint_files import BEST, CheckpointWriter
+from arc_vae.training.short_runs import cap_warmups, warn_of_short_run
 from arc_vae.training.signals import Interrupted
 from arc_vae.training.state import TrainingState
 from arc_vae.training.step import NonFiniteLoss
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # Grids of the train split that tell whether a model suits it.
 GRIDS_LOOKED_AT = 2000
+# Format of the first checkpoints of runs whose warm-ups fit their length.
+CUTS_WARMUPS = 2
 
 
 def run_training(cfg: DictConfig, output_dir: str | Path, resume_command: str | None = None) -> None:
@@ -91,6 +95,9 @@ def train_and_evaluate(run: PreparedRun) -> dict:
     corpus = experiment.source.load()
     logger.info("corpus %s", corpus.describe())
     warn_if_schedule_unfinished(experiment)
+    # Runs begun before warm-ups were cut go on with those they were begun with.
+    if not run.checkpoint or run.checkpoint.get("format", 1) >= CUTS_WARMUPS:
+        experiment = fit_to_length(experiment, corpus)
     # 4 model, optimizer and schedule
     state = build_training_state(experiment, corpus, run.config)
     # 5 go on, or fit what is not learnt by gradients
@@ -141,6 +148,14 @@ def warn_if_schedule_unfinished(experiment: Experiment) -> None:
             reached,
             final,
         )
+
+
+def fit_to_length(experiment: Experiment, corpus: Corpus) -> Experiment:
+    """The experiment with warm-ups that fit its number of steps; a warning where these are too few to learn."""
+    length = experiment.length(len(corpus.train))
+    warn_of_short_run(experiment.model, length)
+    lr_scheduler, loss = cap_warmups(experiment.lr_scheduler, experiment.loss, length.steps)
+    return replace(experiment, lr_scheduler=lr_scheduler, loss=loss)
 
 
 def warn_if_model_unsuited(model: GaussianVAE, corpus: Corpus) -> None:

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.keys import flatten
 from arc_vae.configuration.paths import conf_dir
-from arc_vae.evaluation.criteria import FALLBACK_SWEEPS
+from arc_vae.evaluation.criteria import FALLBACK_SWEEPS, TRAINED_TOO_LITTLE
+from arc_vae.evaluation.noise import against_noise, with_error
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import load_frozen_config
 from arc_vae.tracking.metrics_log import METRICS_LOG, read_metrics
@@ -34,7 +35,7 @@ class Remedy:
 
 
 def diagnose(run: RunDirectory) -> list[Remedy]:
-    """Each failed criterion and, from the step records, unstable training.
+    """Each failed criterion and, from the step records, unstable training; too few steps alone where that is the cause.
 
     Raises:
         UserError: the run has neither a verdict nor diverged.
@@ -46,7 +47,10 @@ def diagnose(run: RunDirectory) -> list[Remedy]:
     diverged = status.get("kind") == "instability" or reason.startswith("NonFiniteLoss")
     if status.get("state") == "failed" and diverged:
         return [Remedy(f"training diverged: {reason}", INSTABILITY)]
-    for name, verdict in run.metrics()["criteria"].items():
+    metrics = run.metrics()
+    if too_little := metrics.get("trained_too_little"):
+        return [Remedy(too_little["finding"], TRAINED_TOO_LITTLE)]
+    for name, verdict in metrics["criteria"].items():
         if not verdict["passed"]:
             answers.append(Remedy(describe_failure(name, verdict), FALLBACK_SWEEPS[name]))
     if (run.path / METRICS_LOG).is_file():
@@ -63,7 +67,8 @@ def describe_failure(name: str, verdict: dict) -> str:
     """A failed criterion, and by how much it failed."""
     value, threshold = verdict["value"], verdict["threshold"]
     if value < threshold or name == "kl_per_dim":
-        return f"{name} is {value:.4f}, wanted {threshold:.2f}: {threshold - value:.4f} short"
+        noise = f" ({noise.removeprefix(': ')})" if (noise := against_noise(verdict)) else ""
+        return f"{name} is {with_error(verdict)}, wanted {threshold:.2f}: {threshold - value:.4f} short{noise}"
     baseline = verdict["baseline"]
     return f"{name} is {value:.4f}, no better than the all-background answer's {baseline:.4f}"
 
@@ -89,8 +94,10 @@ def fallback_variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], Di
     params = answer.pop("hydra").sweeper.params
     fixed = [f"{key}={value}" for key, value in flatten(OmegaConf.to_container(answer)).items()]
     choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
+    combinations = _longer(run) if sweep == TRAINED_TOO_LITTLE else list(itertools.product(*choices))
+    _follow_max_epochs(base)
     found = []
-    for chosen in itertools.product(*choices):
+    for chosen in combinations:
         cfg = base.copy()
         for override in (*fixed, *chosen):
             key, _, value = override.partition("=")
@@ -102,3 +109,16 @@ def fallback_variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], Di
             cfg.run_id, cfg.wandb.group = "${new_run_id:}", None
         found.append(([*fixed, *chosen], cfg))
     return found
+
+
+def _longer(run: RunDirectory) -> list[tuple[str, ...]]:
+    """The length that the run's verdict asks for, and twice its epochs."""
+    wanted = run.metrics()["trained_too_little"]
+    batch_size = f"training.batch_size={wanted['batch_size']}"
+    return [(batch_size, f"training.max_epochs={times * wanted['max_epochs']}") for times in (1, 2)]
+
+
+def _follow_max_epochs(cfg: DictConfig) -> None:
+    """Let a schedule that ends with the run end with a longer one too, also where the number stands resolved."""
+    if OmegaConf.select(cfg, "lr_scheduler.T_max") == cfg.training.max_epochs:
+        cfg.lr_scheduler.T_max = "${training.max_epochs}"

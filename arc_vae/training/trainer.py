@@ -20,6 +20,7 @@ from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.batches import Batches
 from arc_vae.training.checkpoint_files import CheckpointWriter
 from arc_vae.training.device import autocast, resolve_compile, resolve_device, resolve_precision
+from arc_vae.training.short_runs import BaselineWatch, Length, longest_warmup
 from arc_vae.training.signals import DeferredSignals, Interrupted
 from arc_vae.training.state import TrainingState
 from arc_vae.training.step import StepLog, TrainingStep
@@ -105,6 +106,9 @@ class Trainer:
         step = TrainingStep(state, loss, self.gradient_clip, self.precision, compile)
         logger.info("device %s, precision %s, %s", self.device, self.precision, "compiled" if compile else "eager")
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
+        length = Length(len(corpus.train), self.batch_size, self.max_epochs)
+        effective = loss.effective_beta(beta_schedule.final_beta, state.model.latent_dim)
+        watch = BaselineWatch(state.model, length, longest_warmup(state.scheduler, loss), effective)
         bar = tqdm(total=total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
         with bar as progress, logging_redirect_tqdm(), DeferredSignals() as interruption:
             while not self._is_finished(state):
@@ -120,6 +124,7 @@ class Trainer:
                     metrics = validation_metrics(state.model, loss, beta_schedule.final_beta, val_grids)
                 state.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
                 self._log_and_save(state, metrics, record, checkpoints, draw)
+                watch.look(state.step, metrics)
         checkpoints.save_final(state.state_dict())
 
     def _is_finished(self, state: TrainingState) -> bool:

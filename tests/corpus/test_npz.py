@@ -59,6 +59,28 @@ def test_one_array_is_split_80_10_10_by_the_seed(tmp_path):
     assert hashlib.sha256(order.encode()).hexdigest() == GOLDEN_SPLIT
 
 
+def test_keys_beside_the_splits_are_named_and_ignored(tmp_path, caplog):
+    """The specification's author keeps all grids once more under `images`."""
+    splits = {"train": numbered(5), "val": numbered(2, 5), "test": numbered(1, 7)}
+    np.savez(tmp_path / "mine.npz", images=numbered(9), labels=np.array([{"a": 1}], dtype=object), **splits)
+    with caplog.at_level("INFO"):
+        corpus = load_corpus(tmp_path / "mine.npz")
+    assert numbers(corpus.train) == [0, 1, 2, 3, 4] and corpus.sizes == {"train": 5, "val": 2, "test": 1}
+    assert "mine.npz: reading train, val, test; ignoring images, labels" in caplog.text
+
+
+def test_the_one_array_of_grids_beside_others_is_split(tmp_path, caplog):
+    grids = numbered(20)
+    others = {"labels": np.arange(20), "masks": grids > 0, "soft": grids / 9, "names": np.array([None], dtype=object)}
+    np.savez(tmp_path / "mine.npz", grids=grids, **others)
+    np.savez(tmp_path / "bare.npz", images=grids)
+    with caplog.at_level("INFO"):
+        corpus = load_corpus(tmp_path / "mine.npz")
+    assert "reading grids; ignoring labels, masks, soft, names" in caplog.text
+    assert corpus.sizes == {"train": 16, "val": 2, "test": 2}
+    assert corpus.sha256 == load_corpus(tmp_path / "bare.npz").sha256
+
+
 def test_a_folder_of_split_files_is_joined_in_sorted_order(tmp_path):
     save_splits(tmp_path / "b.npz", numbered(2, 10), numbered(1, 12), numbered(1, 13))
     save_splits(tmp_path / "a.npz", numbered(2, 0), numbered(1, 2), numbered(1, 3))
@@ -100,8 +122,10 @@ def with_value(value, index, dtype=np.int64):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"train": numbered(1), "val": numbered(1)}, "has the keys train, val; it needs train, val, test, or one"),
-        ({key: numbered(1) for key in ("train", "val", "test", "extra")}, "has the keys train, val, test, extra;"),
+        ({"train": numbered(1), "val": numbered(1)}, r"has train, val but not test \(keys: train, val\): add test"),
+        ({"train": numbered(12), "images": numbered(12)}, "has train but not val, test"),
+        ({"a": numbered(12), "b": numbered(12), "n": np.arange(3)}, "has grids under a, b; it needs .* keep one"),
+        ({"a": numbered(12).reshape(12, 256), "n": np.arange(3)}, "has the keys a, n; .*: rename or reshape them"),
         ({}, "has the keys none"),
         ({"grids": np.array([{"a": 1}], dtype=object)}, "key 'grids' cannot be read .*allow_pickle"),
         ({"grids": numbered(10).reshape(10, 256)}, r"key 'grids' has shape \(10, 256\); grids must be \(N, 16, 16\)"),

@@ -22,7 +22,7 @@ def run(tiny_run, tmp_path):
 
 
 def set_verdict(run: RunDirectory, **passed: bool) -> None:
-    metrics = run.metrics()
+    metrics = run.metrics() | {"trained_too_little": None}
     for name, value in passed.items():
         metrics["criteria"][name]["passed"] = value
     run.metrics_file.write_text(json.dumps(metrics))
@@ -37,6 +37,30 @@ def test_a_failed_criterion_is_explained_and_answered(failed, sweep, run):
     set_verdict(run, **{failed: False})
     (answer,) = diagnose(run)
     assert answer.sweep == sweep and answer.finding.startswith(f"{failed} is ")
+
+
+def test_too_few_steps_are_answered_first_and_alone(run):
+    """The tiny run has 48 steps: the verdict says so itself, and launches no sweep over latent dimensions."""
+    too_little = {"finding": "trained too little: all background", "batch_size": 16, "max_epochs": 50}
+    set_verdict(run, **dict.fromkeys(run.metrics()["criteria"], False))
+    run.metrics_file.write_text(json.dumps(run.metrics() | {"trained_too_little": too_little}))
+    (answer,) = diagnose(run)
+    assert answer.sweep == "trained_too_little" and answer.finding == too_little["finding"]
+    found = fallback_variants(run, answer.sweep)
+    assert [overrides for overrides, _ in found] == [
+        ["training.batch_size=16", f"training.max_epochs={epochs}"] for epochs in (50, 100)
+    ]
+    assert [(cfg.training.batch_size, cfg.lr_scheduler.T_max) for _, cfg in found] == [(16, 50), (16, 100)]
+
+
+def test_a_resolved_schedule_ends_with_the_longer_run(run):
+    """A sweep's job has its configuration frozen with every interpolation resolved."""
+    config = OmegaConf.load(run.path / ".hydra" / "config.yaml")
+    config.lr_scheduler.T_max = config.training.max_epochs
+    OmegaConf.save(config, run.path / ".hydra" / "config.yaml")
+    too_little = {"finding": "trained too little", "batch_size": 64, "max_epochs": 30}
+    run.metrics_file.write_text(json.dumps(run.metrics() | {"trained_too_little": too_little}))
+    assert [cfg.lr_scheduler.T_max for _, cfg in fallback_variants(run, "trained_too_little")] == [30, 60]
 
 
 def test_a_diverged_run_is_answered_without_a_verdict(run):
