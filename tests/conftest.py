@@ -16,6 +16,8 @@ from hydra.core.global_hydra import GlobalHydra
 # One thread, here and in every process begun here: sums keep their order, and pytest's workers do not share cores.
 # Set before anything imports torch.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A sweep gives a lone job every core: its threads sleep while they wait, since other tests run beside it.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["WANDB_ERROR_REPORTING"] = "false"
 
 # 16 steps an epoch through all three phases of β: seconds, not a result. The same precision on every machine.
