@@ -7,7 +7,6 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-import arc_vae.configuration.resolvers  # noqa: F401  registers the run_id resolver
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.keys import all_keys
 from arc_vae.configuration.paths import conf_dir

@@ -10,7 +10,6 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-import arc_vae.configuration.resolvers  # noqa: F401  registers run_id's
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.suggest import describe_hydra_error

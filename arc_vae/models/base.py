@@ -41,7 +41,7 @@ class GaussianVAE(nn.Module):
     # Whether the code is computed in float64, which Apple's GPUs (mps) lack.
     needs_float64 = False
     # Steps after which training was seen to leave the all-background answer, with room for slower corpora; a run of
-    # fewer is warned. Measured: README, "Your own corpus".
+    # fewer is warned. Measured: outputs/RESULTS.md, "Small corpora".
     steps_off_baseline = 1500
 
     def __init__(self, latent_dim: int, encoder: nn.Module, decoder: nn.Module):

@@ -20,7 +20,7 @@ from arc_vae.runs.experiment import Experiment
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import METRICS_LOG, MetricsLog, read_metrics
 from arc_vae.training.checkpoint_files import BEST, LAST
-from arc_vae.training.short_runs import MAX_WARMUP_SHARE, longest_warmup, trained_too_little
+from arc_vae.training.short_runs import longest_warmup, trained_too_little
 
 PATHS_DRAWN = 8
 
@@ -102,7 +102,7 @@ def explain_length(
 ) -> dict | None:
     """What `trained_too_little` says of the run, from its verdict and its record."""
     length = experiment.length(len(corpus.train))
-    warmup = min(longest_warmup(experiment.lr_scheduler, experiment.loss), int(MAX_WARMUP_SHARE * length.steps))
+    warmup = longest_warmup(experiment.lr_scheduler, experiment.loss, length.steps)
     file = directory.path / METRICS_LOG
     records = read_metrics(file) if file.is_file() else []
     losses = [record["val/loss_total"] for record in records if "val/loss_total" in record]

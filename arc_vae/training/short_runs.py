@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 logger = logging.getLogger(__name__)
-MAX_WARMUP_SHARE = 0.05  # of a run's steps
+
+# Of a run's steps, the warm-ups may take one in so many. The learning rate's only holds training up. In the
+# foreground's, colours are learnt: cut to a twentieth, it doubled the steps until that began (outputs/RESULTS.md).
+RATE_PART = 20
+FOREGROUND_PART = 3
 
 # How many times the steps that a model takes to leave the all-background answer are advised.
 ADVISED = 2
@@ -49,31 +53,31 @@ class Length(NamedTuple):
 
 
 def cap_warmups(lr_scheduler: Callable, loss: Any, steps: int) -> tuple[Callable, Any]:
-    """The scheduler (a partial) and the loss with warm-ups of at most MAX_WARMUP_SHARE of a run's `steps`.
+    """The scheduler (a partial) and the loss with warm-ups that fit into a run of so many `steps`.
 
     What is given stays as it is; what is cut is told in the log. Others' schedulers and losses without such a warm-up
     pass through.
     """
-    most = int(MAX_WARMUP_SHARE * steps)
-    cut = []
+    most, cut = steps // RATE_PART, []
     given = getattr(lr_scheduler, "keywords", {}).get("warmup_steps", 0)
     if given > most:
         lr_scheduler = functools.partial(lr_scheduler, warmup_steps=most)
         cut.append(f"lr_scheduler.warmup_steps from {given} to {most}")
-    given = getattr(loss, "foreground_warmup_steps", 0)
+    most, given = steps // FOREGROUND_PART, getattr(loss, "foreground_warmup_steps", 0)
     if given > most:
         loss = copy.copy(loss)
         loss.foreground_warmup_steps = most
         cut.append(f"loss.foreground_warmup_steps from {given} to {most}")
     if cut:
-        logger.info("warm-ups cut to %.0f %% of the run's %d steps: %s", 100 * MAX_WARMUP_SHARE, steps, ", ".join(cut))
+        logger.info("warm-ups cut to fit a run of %d steps: %s", steps, ", ".join(cut))
     return lr_scheduler, loss
 
 
-def longest_warmup(lr_scheduler: Any, loss: Any) -> int:
-    """Steps until the learning rate, where the scheduler is still a partial, and the foreground have their weight."""
+def longest_warmup(lr_scheduler: Any, loss: Any, steps: int) -> int:
+    """Of a run's `steps`, those that the longer warm-up takes once cut to fit; a scheduler that is built has none."""
     of_rate = getattr(lr_scheduler, "keywords", {}).get("warmup_steps", 0)
-    return max(of_rate, getattr(loss, "foreground_warmup_steps", 0))
+    of_foreground = getattr(loss, "foreground_warmup_steps", 0)
+    return max(min(of_rate, steps // RATE_PART), min(of_foreground, steps // FOREGROUND_PART))
 
 
 def steps_needed(model: Any) -> int | None:

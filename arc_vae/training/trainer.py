@@ -108,7 +108,7 @@ class Trainer:
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
         length = Length(len(corpus.train), self.batch_size, self.max_epochs)
         effective = loss.effective_beta(beta_schedule.final_beta, state.model.latent_dim)
-        watch = BaselineWatch(state.model, length, longest_warmup(state.scheduler, loss), effective)
+        watch = BaselineWatch(state.model, length, longest_warmup(state.scheduler, loss, total), effective)
         bar = tqdm(total=total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
         with bar as progress, logging_redirect_tqdm(), DeferredSignals() as interruption:
             while not self._is_finished(state):

@@ -135,7 +135,11 @@ def page() -> str:
     lines += ["", *prose(LESSONS)]
     for topic, lessons in groupby(read("lessons.csv"), lambda lesson: lesson["topic"]):
         lines += [f"### {topic}", ""]
-        lines += [line for row in lessons for line in item(row["tried"], f"{row['found']} ({row['recorded_in']})")]
+        lines += [
+            line
+            for row in lessons
+            for line in item(row["tried"], f"{row['found']} ({row['recorded_in']})".removesuffix(" ()"))
+        ]
         lines += [""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -130,7 +130,7 @@ def test_each_failure_has_its_sweep_launched(quick_run, tiny_workplace, tmp_path
             RunDirectory(job.directory).set_state("finished")
 
     set_verdict(quick_run, pixel_accuracy=False, kl_per_dim=False, sample_validity=False)
-    monkeypatch.setattr("arc_vae.sweeps.launch.LocalLauncher.run", run)
+    monkeypatch.setattr("hydra_plugins.arc_vae_launchers.LocalLauncher.run", run)
     options = (f"run={quick_run.path}", "launch=true", f"sweep_dir={tmp_path / 'answer'}")
     words = call_command("fallback", *options, cwd=tiny_workplace).stdout
     sweeps = ["low_accuracy", "posterior_collapse", "poor_samples"]

@@ -89,7 +89,7 @@ class WithoutFloat64(torch.utils._python_dispatch.TorchDispatchMode):
 
 def test_all_float64_of_a_judged_beta_vae_goes_through_in_float64(monkeypatch):
     """Where it is off, nothing is computed in float64: so on a device without, all of that happens on the CPU."""
-    for module in ("reconstruction", "metrics", "prior_gap"):
+    for module in ("reconstruction", "accuracies", "aggregate_posterior"):
         monkeypatch.setattr(f"arc_vae.evaluation.{module}.in_float64", lambda values: values.float())
     monkeypatch.setattr("arc_vae.evaluation.aggregate_posterior.EDGES", torch.linspace(-5, 5, 201))
     grids = torch.randint(10, (40, 16, 16), dtype=torch.uint8)

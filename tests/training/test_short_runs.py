@@ -8,7 +8,14 @@ import torch
 from arc_vae.models import BetaVAE, ObjectSlotVAE
 from arc_vae.objective import BetaVAELoss
 from arc_vae.training.lr_schedule import cosine
-from arc_vae.training.short_runs import BaselineWatch, Length, cap_warmups, trained_too_little, warn_of_short_run
+from arc_vae.training.short_runs import (
+    BaselineWatch,
+    Length,
+    cap_warmups,
+    longest_warmup,
+    trained_too_little,
+    warn_of_short_run,
+)
 
 SCHEDULE = functools.partial(cosine, T_max=50, warmup_steps=300)
 
@@ -25,23 +32,30 @@ def test_the_defaults_warm_ups_stand(caplog):
     assert not caplog.text
 
 
-def test_warm_ups_are_cut_to_a_twentieth_of_the_steps_and_it_is_said(caplog):
+def test_warm_ups_are_cut_to_fit_and_it_is_said(caplog):
     """1,000 grids by README's line: 300 steps, of which the foreground's weight used to rise in 1,000."""
     loss = BetaVAELoss(foreground_warmup_steps=1000)
     with caplog.at_level("INFO"):
         schedule, cut = cap_warmups(SCHEDULE, loss, Length(800, 128, 50).steps)
-    assert (schedule.keywords["warmup_steps"], cut.foreground_warmup_steps, loss.foreground_warmup_steps) == (
-        15,
-        15,
-        1000,
-    )
-    assert "5 % of the run's 300 steps: lr_scheduler.warmup_steps from 300 to 15, loss.f" in caplog.text
+    assert schedule.keywords["warmup_steps"] == 15  # 5 %
+    assert cut.foreground_warmup_steps == 100 and loss.foreground_warmup_steps == 1000
+    assert "a run of 300 steps: lr_scheduler.warmup_steps from 300 to 15, loss.foreground_warm" in caplog.text
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     rates = schedule(optimizer, steps_per_epoch=6)
     for _ in range(15):
         optimizer.step()
         rates.step()
-    assert rates.get_last_lr()[0] > 0.98 and [cut.foreground_weight(step) for step in (0, 15)] == [0, 1]
+    assert rates.get_last_lr()[0] > 0.98 and [cut.foreground_weight(step) for step in (0, 50, 100)] == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "rate", "foreground"), [(31_250, 300, 1000), (12_500, 300, 1000), (5000, 250, 1000), (3000, 150, 1000)]
+)
+def test_what_the_experiments_of_conf_get(steps, rate, foreground):
+    """The default, object_slots, arc and smoke: nothing but two learning rates' warm-ups changes."""
+    schedule, loss = cap_warmups(SCHEDULE, BetaVAELoss(foreground_warmup_steps=1000), steps)
+    assert (schedule.keywords["warmup_steps"], loss.foreground_warmup_steps) == (rate, foreground)
+    assert longest_warmup(SCHEDULE, BetaVAELoss(foreground_warmup_steps=1000), steps) == foreground
 
 
 def test_a_schedule_and_a_loss_of_ones_own_pass_through():
