@@ -1,12 +1,14 @@
 """From a verdict to the sweep that answers it."""
 
 import csv
+import importlib
 import json
 import shutil
 
 import numpy as np
 import pytest
 from conftest import TINY_JOB, call_command, run_command
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from arc_vae.runs.run_directory import RunDirectory
@@ -130,7 +132,8 @@ def test_each_failure_has_its_sweep_launched(quick_run, tiny_workplace, tmp_path
             RunDirectory(job.directory).set_state("finished")
 
     set_verdict(quick_run, pixel_accuracy=False, kl_per_dim=False, sample_validity=False)
-    monkeypatch.setattr("hydra_plugins.arc_vae_launchers.LocalLauncher.run", run)
+    Plugins.instance()  # Hydra's scan loads the launchers' module anew
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run)
     options = (f"run={quick_run.path}", "launch=true", f"sweep_dir={tmp_path / 'answer'}")
     words = call_command("fallback", *options, cwd=tiny_workplace).stdout
     sweeps = ["low_accuracy", "posterior_collapse", "poor_samples"]

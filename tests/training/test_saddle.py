@@ -9,19 +9,23 @@ import pytest
 from conftest import call_command
 
 from arc_vae.tracking.metrics_log import read_metrics
+from arc_vae.training import Trainer
 
+# 682 steps.
+EPOCHS = 11
 SIMPLE_SHAPES = Path(__file__).parents[1] / "benchmarks" / "simple_shapes.py"
 
 
 @pytest.mark.slow
-def test_the_default_leaves_the_saddle_of_the_colours(tmp_path):
+def test_the_default_leaves_the_saddle_of_the_colours(tmp_path, monkeypatch):
     subprocess.run([sys.executable, SIMPLE_SHAPES, "grids.npz", "--grids", "10000"], cwd=tmp_path, check=True)
-    # The first steps of a default run: a learning rate that falls to its end within them leaves the saddle later.
-    options = ("data=npz", "data.path=grids.npz", "training.max_epochs=11", "lr_scheduler.T_max=50")
+    # The first steps of a default run: in one of so few, warm-ups and learning rate would be another's.
+    monkeypatch.setattr(Trainer, "_is_finished", lambda trainer, state: state.epoch >= EPOCHS)
+    options = ("data=npz", "data.path=grids.npz")
     call_command(
         "train",
         *options,
-        "training.image_every=11",
+        f"training.image_every={EPOCHS}",
         "wandb.mode=disabled",
         f"hydra.run.dir={tmp_path / 'run'}",
         cwd=tmp_path,
