@@ -1,6 +1,7 @@
 """What every model is: a Gaussian posterior, a decoder to logits, and the noise between."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -31,6 +32,56 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: Generator | None = Non
     return mu + torch.exp(0.5 * logvar) * epsilon
 
 
+class VAE(Protocol):
+    """What training, evaluation, pictures and the Python API ask of a model: a torch module that offers these besides.
+
+    `GaussianVAE` offers all of it but an encoder and a decoder. Both are torch modules that can be rebuilt alone: each
+    keeps its constructor's arguments by name, plain values, in a dict `arguments`.
+    """
+
+    needs_float64: bool
+    """Whether the code is computed in float64, which Apple's GPUs (mps) lack."""
+
+    @property
+    def latent_dim(self) -> int:
+        """d, the number of latent dimensions."""
+
+    @property
+    def encoder(self) -> nn.Module:
+        """Integer grids (B, 16, 16) → Posterior of (B, d)."""
+
+    @property
+    def decoder(self) -> nn.Module:
+        """z (B, d) → logits (B, 10, 16, 16)."""
+
+    def encode(self, grids: Tensor) -> Posterior:
+        """Integer grids (B, 16, 16) → posterior mu, logvar (B, d)."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z (B, d) → logits (B, 10, 16, 16)."""
+
+    def fit_prior(self, grids: Tensor) -> None:
+        """Fit what is not learned by gradients on the train split (N, 16, 16). Called once, before training."""
+
+    def interpolation_paths(self, start: Tensor, end: Tensor, steps: int) -> dict[str, Tensor]:
+        """Paths from codes (P, d) to codes (P, d) beside the straight one, by name, (P, steps + 1, d) each."""
+
+    def suitability_warning(self, grids: Tensor) -> str | None:
+        """Why this model does not suit such grids (N, 16, 16), in a sentence; None if it does."""
+
+    def __call__(self, grids: Tensor) -> VAEOutput:
+        """Integer grids (B, 16, 16) → logits of one posterior sample, and that sample."""
+
+    # Of torch's module, what is used of a whole model.
+    to: Callable[..., Any]
+    train: Callable[..., Any]
+    eval: Callable[..., Any]
+    state_dict: Callable[..., dict[str, Any]]
+    load_state_dict: Callable[..., Any]
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class GaussianVAE(nn.Module):
     """An encoder to a diagonal Gaussian posterior over d dimensions, a decoder to logits, and the noise between.
 
@@ -59,16 +110,17 @@ class GaussianVAE(nn.Module):
         return self.decoder(z)
 
     def fit_prior(self, grids: Tensor) -> None:
-        """Take in, before training, what the model does not learn by gradients from the train split, integers
-        (N, 16, 16); nothing by itself.
+        """Fit the non-learned parts of the prior on the train split, integers (N, 16, 16); here there are none.
+
+        Called once, before training.
         """
 
     def interpolation_paths(self, start: Tensor, end: Tensor, steps: int) -> dict[str, Tensor]:
-        """Ways between codes (P, d) that suit this model better than straight ones, by name, (P, steps + 1, d) each."""
+        """Paths from codes (P, d) to codes (P, d) beside the straight one, by name, (P, steps + 1, d) each; here none."""
         return {}
 
     def suitability_warning(self, grids: Tensor) -> str | None:
-        """In a sentence, why this model does not suit such grids, integers (N, 16, 16); None if it does."""
+        """Why this model does not suit such grids, integers (N, 16, 16), in a sentence; None if it does."""
         return None
 
     def forward(self, grids: Tensor, generator: Generator | None = None) -> VAEOutput:

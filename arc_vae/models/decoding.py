@@ -1,22 +1,27 @@
 """Grids from logits and from codes."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from arc_vae.common.grids import NUM_COLORS
+from arc_vae.models.base import Posterior
 
 # As quick as larger ones; at 1,000 the activations added 150 MB to a run's peak.
 BATCH = 256
 
 
 @torch.no_grad()
-def decode_grids(decoder: torch.nn.Module, z: Tensor) -> Tensor:
+def decode_grids(decoder: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """z (N, d) → the most likely colour of each cell, uint8 (N, 16, 16)."""
     return torch.cat([argmax_colors(decoder(part)) for part in z.split(BATCH)])
 
 
 @torch.no_grad()
-def reconstruct_grids(encoder: torch.nn.Module, decoder: torch.nn.Module, grids: Tensor) -> Tensor:
+def reconstruct_grids(
+    encoder: Callable[[Tensor], Posterior], decoder: Callable[[Tensor], Tensor], grids: Tensor
+) -> Tensor:
     """Integer grids (N, 16, 16) → those decoded from their posterior means, uint8 (N, 16, 16)."""
     return torch.cat([decode_grids(decoder, encoder(part).mu) for part in grids.split(BATCH)])
 

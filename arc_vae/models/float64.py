@@ -1,7 +1,7 @@
 """Sums in float64, on devices that have it and on Apple's GPUs (mps), which do not."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arc_vae.common.errors import UserError
 
@@ -16,7 +16,7 @@ def in_float64(values: Tensor) -> Tensor:
     return values.double() if has_float64(values.device) else values.cpu().double()
 
 
-def refuse_without_float64(model: nn.Module, device: torch.device) -> None:
+def refuse_without_float64(model: object, device: torch.device) -> None:
     """Refuse a model, encoder or decoder whose code is computed in float64 on a device that lacks it.
 
     Raises:

@@ -1,5 +1,7 @@
 """Grids drawn from the prior."""
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
@@ -34,8 +36,10 @@ def generate_samples(
         raise UserError(f"refinement_steps={steps}: encoding samples again takes the encoder; give it, or 0")
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     # Drawn on the CPU, so that a seed means the same samples on every device.
-    z = torch.randn(num_samples, decoder.arguments["latent_dim"], generator=generator)
+    latent_dim = cast(dict[str, Any], decoder.arguments)["latent_dim"]
+    z = torch.randn(num_samples, latent_dim, generator=generator)
     grids = decode_grids(decoder.to(device).eval(), z.to(device))
-    for _ in range(steps):
-        grids = reconstruct_grids(encoder.to(device).eval(), decoder, grids)
+    if encoder is not None:
+        for _ in range(steps):
+            grids = reconstruct_grids(encoder.to(device).eval(), decoder, grids)
     return grids

@@ -76,17 +76,17 @@ def test_place_size_color_and_number_are_read_off_the_grid_and_the_shape_depends
 def test_an_object_turned_or_mirrored_has_the_same_shape(model, grids):
     symmetries, sign = model.encoder.symmetries, torch.zeros(1, 16, 16, dtype=torch.uint8)
     sign[0, 2, 3:7], sign[0, 3, 3], sign[0, 4, 3:5] = 5, 5, 5  # like none of its images
-    images = symmetries.apply(sign.expand(8, -1, -1), torch.arange(8))
+    images = symmetries.transform(sign.expand(8, -1, -1), torch.arange(8))
     code = model.encode(images).mu
     assert len(code[:, 0].unique()) == 8 and torch.allclose(code[:, 1:], code[:1, 1:].expand(8, -1), atol=1e-6)
-    shape = crop_to_corner(symmetries.apply(sign, symmetries.canonical(sign))).grids > 0
+    shape = crop_to_corner(symmetries.transform(sign, symmetries.canonical(sign))).grids > 0
     paint(model, F.pad(shape[:, None], (0, 0, 0, 0, 0, 3)).repeat(8, 1, 1, 1))
     assert torch.equal(model.decode(code).argmax(dim=1), images.long())
 
 
 def test_with_the_true_shapes_the_code_gives_back_every_grid(model, grids):
     objects, symmetries = assign_to_slots(grids, 4).flatten(0, 1), model.encoder.symmetries
-    shapes = crop_to_corner(symmetries.apply(objects, symmetries.canonical(objects))).grids.view(64, 4, 16, 16) > 0
+    shapes = crop_to_corner(symmetries.transform(objects, symmetries.canonical(objects))).grids.view(64, 4, 16, 16) > 0
     paint(model, shapes)
     assert torch.equal(model.decode(model.encode(grids).mu).argmax(dim=1), grids.long())
 
@@ -96,7 +96,7 @@ def test_of_more_objects_than_slots_the_rest_share_one(model):
     for index in range(6):
         grid[0, 3 * index, : 7 - index] = index + 1
     mu = model.encode(grid).mu
-    assert mu.isfinite().all() and model.decoder.pose_codec.decode(mu[:, :4]).count == 4
+    assert mu.isfinite().all() and model.decoder.pose_codec.decode(mu[:, :4]).num_objects == 4
 
 
 def test_grids_of_more_objects_than_slots_are_told_of(model, grids):
@@ -190,3 +190,9 @@ def test_logits_are_log_probabilities_and_far_codes_stay_finite(model):
     logits = model.decode(z)
     assert logits.isfinite().all()
     assert torch.allclose(logits.exp().sum(dim=1), torch.ones(7, 16, 16), atol=1e-4)
+
+
+def test_torch_reaches_every_part_of_the_model():
+    seen = []
+    ObjectSlotVAE().apply(seen.append)  # as initialisers and hooks do; no part may use the name for something else
+    assert len(seen) == len(list(ObjectSlotVAE().modules()))

@@ -52,7 +52,7 @@ def test_codes_of_objects_come_back(stations):
     mu, _ = stations.stop_posterior()
     behind = torch.arange(num_slots) >= count[:, None]
     objects = stations.decode(torch.where(behind, mu, z))
-    assert torch.equal(objects.count, count)
+    assert torch.equal(objects.num_objects, count)
     often = ~behind & (form == 1000)
     assert torch.equal(objects.extent[often], extent[often]) and torch.equal(objects.symmetry[often], symmetry[often])
     assert (objects.rank - rank)[often].abs().max() < 0.1
@@ -76,7 +76,9 @@ def test_the_prior_has_the_forms_and_numbers_of_objects_that_were_counted():
     often = torch.tensor([[5, 700, 0, 0]])
     stations.form_prior.update_counts(torch.tensor([2] * 900 + [4] * 100), often.expand(1000, -1))
     objects = stations.decode(torch.randn(20_000, 4, generator=generator))
-    assert torch.allclose(objects.count.bincount(minlength=5) / 20_000, torch.tensor([0, 0, 0.9, 0, 0.1]), atol=0.01)
+    assert torch.allclose(
+        objects.num_objects.bincount(minlength=5) / 20_000, torch.tensor([0, 0, 0.9, 0, 0.1]), atol=0.01
+    )
     form = form_index(objects.extent, objects.symmetry)
     assert ((form == often)[:, :2].float().mean(dim=0) > 0.98).all()
 
@@ -84,7 +86,7 @@ def test_the_prior_has_the_forms_and_numbers_of_objects_that_were_counted():
 def test_before_any_grid_was_counted_all_numbers_of_objects_and_all_forms_are_equally_likely():
     objects = PoseCodec(4).decode(torch.randn(40_000, 4, generator=torch.Generator().manual_seed(0)))
     assert torch.allclose(
-        objects.count.bincount(minlength=5) / 40_000, torch.tensor([0, 0.25, 0.25, 0.25, 0.25]), atol=0.01
+        objects.num_objects.bincount(minlength=5) / 40_000, torch.tensor([0, 0.25, 0.25, 0.25, 0.25]), atol=0.01
     )
     rows = objects.extent[:, 0, 0].bincount(minlength=17)[1:] / 40_000
     assert torch.allclose(rows, torch.full((16,), 1 / 16), atol=0.01)

@@ -1,5 +1,8 @@
 """Decoder ψ: latent z → logits over colours for every cell (specification, "Decoder")."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,8 +14,11 @@ from arc_vae.models.beta_vae.encoder import feature_map_side
 class TransposedConvolution(nn.ConvTranspose2d):
     """As its base class, the bias added apart: its gradient costs oneDNN as much as the rest of the backward pass."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = F.conv_transpose2d(x, self.weight, None, self.stride, self.padding)
+    bias: Tensor
+    padding: tuple[int, int]
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        h = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding)
         return h + self.bias.to(h.dtype)[:, None, None]
 
 
@@ -25,14 +31,14 @@ class Decoder(nn.Module):
         hidden_dim: width of the first dense layer.
     """
 
-    def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
+    def __init__(self, latent_dim: int, channels: Sequence[int], hidden_dim: int):
         super().__init__()
         channels = list(channels)
         require(latent_dim >= 1, "latent_dim", latent_dim, "at least 1")
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
         side = feature_map_side(channels, "decoder_channels")
         require(channels[-1] == NUM_COLORS, "decoder_channels", channels, f"ending in the {NUM_COLORS} colours")
-        self.arguments = {"latent_dim": latent_dim, "channels": channels, "hidden_dim": hidden_dim}
+        self.arguments: dict[str, Any] = {"latent_dim": latent_dim, "channels": channels, "hidden_dim": hidden_dim}
 
         self.hidden = nn.Linear(latent_dim, hidden_dim)
         self.expand = nn.Linear(hidden_dim, channels[0] * side * side)

@@ -1,5 +1,8 @@
 """Encoder φ: grid → parameters of the posterior q(z | x) (specification, "Encoder")."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,7 +23,7 @@ def one_hot(grids: Tensor) -> Tensor:
     return F.embedding(grids.int(), identity).permute(0, 3, 1, 2)
 
 
-def feature_map_side(channels: list[int], name: str) -> int:
+def feature_map_side(channels: Sequence[int], name: str) -> int:
     """Side of the feature map after the stride-2 layers, or a refusal of channels that do not fit 16×16."""
     require(len(channels) >= 2, name, channels, "at least two entries, colours included")
     require(all(c >= 1 for c in channels), name, channels, "positive everywhere")
@@ -40,14 +43,14 @@ class Encoder(nn.Module):
         hidden_dim: width of the dense layer.
     """
 
-    def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
+    def __init__(self, latent_dim: int, channels: Sequence[int], hidden_dim: int):
         super().__init__()
         channels = list(channels)
         require(latent_dim >= 1, "latent_dim", latent_dim, "at least 1")
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
         side = feature_map_side(channels, "encoder_channels")
         require(channels[0] == NUM_COLORS, "encoder_channels", channels, f"starting with the {NUM_COLORS} colours")
-        self.arguments = {"latent_dim": latent_dim, "channels": channels, "hidden_dim": hidden_dim}
+        self.arguments: dict[str, Any] = {"latent_dim": latent_dim, "channels": channels, "hidden_dim": hidden_dim}
 
         layers: list[nn.Module] = []
         for i, (c_in, c_out) in enumerate(zip(channels, channels[1:], strict=False)):

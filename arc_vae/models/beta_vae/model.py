@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from arc_vae.models.base import GaussianVAE
 from arc_vae.models.beta_vae.decoder import Decoder
 from arc_vae.models.beta_vae.encoder import Encoder
@@ -20,7 +22,8 @@ class BetaVAE(GaussianVAE):
         InvalidValue: sizes that do not fit a 16×16 grid of ten colours.
     """
 
-    encoder_class, decoder_class = Encoder, Decoder
+    encoder_class: type[nn.Module] = Encoder
+    decoder_class: type[nn.Module] = Decoder
 
     def __init__(
         self,

@@ -19,6 +19,8 @@ class ObjectSlotDecoder(SlotLayout):
     larger.
     """
 
+    shift: Tensor  # by how much a canvas's row (second index) moves to become a grid's row; SIZE where it moves up
+
     def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
         super().__init__(latent_dim, num_slots, hidden_dim, num_blocks)
         self.hidden = nn.Linear(self.shape_allocation.max_dims * (1 + 2 * OCTAVES + 3) + 2 * SIZE, hidden_dim)
@@ -27,7 +29,6 @@ class ObjectSlotDecoder(SlotLayout):
         nn.init.constant_(self.paint.bias, -3.0)  # most cells are empty
         self.sharpness = nn.Parameter(torch.tensor(8.0))
         cells = torch.arange(SIZE)
-        # By how much a canvas' row (second index) moves to become a grid's row; SIZE where it would move up.
         shift = cells[:, None] - cells[None, :]
         self.register_buffer("shift", torch.where(shift >= 0, shift, SIZE), persistent=False)
 
@@ -37,7 +38,7 @@ class ObjectSlotDecoder(SlotLayout):
         objects = self.pose_codec.decode(z[:, : self.num_slots])
         # A slot holds an object if it does not say stop and none before it does.
         present = torch.sigmoid(self.sharpness.abs() * objects.past_stop).cumprod(dim=1)
-        canvas = self.paint_shapes(z, objects.count, objects.extent)
+        canvas = self.paint_shapes(z, objects.num_objects, objects.extent)
         detour = 0 if self.training else self.overlap_offsets(canvas, objects)
         placed, colors = self.place_shapes(canvas, objects, detour)
         placed = placed.view(len(z), self.num_slots, SIZE, SIZE) * present[:, :, None, None]
@@ -63,16 +64,16 @@ class ObjectSlotDecoder(SlotLayout):
         extent, rank = objects.extent.flatten(0, 1), objects.rank.flatten()
         first = torch.minimum(rank.detach().floor().clamp(min=0).long(), num_placements(extent) - 2)
         second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
-        moves, colors = 0, 0
+        moves, colors = [], []  # of both stations
         for share, station in ((1 - second, first), (second, first + 1)):
             color, corner = rank_to_placement(station, extent)
             corner = torch.minimum((corner + detour).clamp(min=0), SIZE - extent)
-            moves = moves + share[:, :, None] * F.one_hot(corner, SIZE)
-            colors = colors + share * F.one_hot(color, OBJECT_COLORS)
-        down, right = self._moves(moves)
+            moves.append(share[:, :, None] * F.one_hot(corner, SIZE))
+            colors.append(share * F.one_hot(color, OBJECT_COLORS))
+        down, right = self._moves(moves[0] + moves[1])
         with torch.autocast(canvas.device.type, enabled=False):
             moved = down @ canvas @ right.mT
-        return self.symmetries.invert(moved, objects.symmetry.flatten()), colors
+        return self.symmetries.invert(moved, objects.symmetry.flatten()), colors[0] + colors[1]
 
     @torch.no_grad()
     def overlap_offsets(self, canvas: Tensor, objects: Poses) -> Tensor:
@@ -82,14 +83,14 @@ class ObjectSlotDecoder(SlotLayout):
         To the nearest free place within the grid; objects for which there is none stay. The prior draws places
         independently of each other, and would put one object on another where a corpus does not.
         """
-        count, extent, symmetry = objects.count, objects.extent, objects.symmetry
+        count, extent, symmetry = objects.num_objects, objects.extent, objects.symmetry
         _, wanted = objects.nearest_placement()
         shapes = (canvas > 0.5).float().view(*symmetry.shape, SIZE, SIZE)
         taken = torch.zeros_like(shapes[:, 0])
         corners = []
         for slot in range(self.num_slots):
             # The object stays upright, and the grid with the larger ones is turned.
-            turned = self.symmetries.apply(taken, symmetry[:, slot])
+            turned = self.symmetries.transform(taken, symmetry[:, slot])
             corners.append(nearest_free_corner(turned, shapes[:, slot], wanted[:, slot], SIZE - extent[:, slot]))
             down, right = self._moves(F.one_hot(corners[-1], SIZE).float())
             placed = self.symmetries.invert(down @ shapes[:, slot] @ right.mT, symmetry[:, slot])
@@ -100,7 +101,8 @@ class ObjectSlotDecoder(SlotLayout):
         """Probabilities of a corner's row and column (N, 2, 16) → of each row to come from each of a canvas' rows,
         and of each column likewise, (N, 16, 16) both.
         """
-        return F.pad(corner, (0, 1))[:, :, self.shift].unbind(dim=1)
+        down, right = F.pad(corner, (0, 1))[:, :, self.shift].unbind(dim=1)
+        return down, right
 
     def composite(self, filled: Tensor, colors: Tensor) -> Tensor:
         """Objects' cells (B, S, 16, 16) and colours (B, S, 9), the last in front → log-probabilities."""

@@ -53,8 +53,8 @@ class ObjectSlotEncoder(SlotLayout):
         """Integer grids (B, 16, 16) → the slots' objects, upright, in the corner (B · S); the symmetries that put them
         so (B, S); how many slots hold one, at least 1 (B,).
         """
-        objects = assign_to_slots(grids, self.num_slots).flatten(0, 1)
-        symmetry = self.symmetries.canonical(objects)
-        objects = crop_to_corner(self.symmetries.apply(objects, symmetry))
+        slots = assign_to_slots(grids, self.num_slots).flatten(0, 1)
+        symmetry = self.symmetries.canonical(slots)
+        objects = crop_to_corner(self.symmetries.transform(slots, symmetry))
         count = (~objects.empty).view(len(grids), self.num_slots).sum(dim=1).clamp(min=1)
         return objects, symmetry.view(len(grids), self.num_slots), count

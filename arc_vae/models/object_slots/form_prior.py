@@ -29,10 +29,18 @@ class FormPrior(nn.Module):
         num_slots: S, the most objects.
     """
 
+    counts: Tensor  # grids by number of objects, 0 to S, slot and form, int32 (S + 1, S, FORMS); all else follows
+    number_shares: Tensor  # how likely 1 to S objects are, float64 (S,)
+    # A row for each number of objects and slot, (T, FORMS):
+    share: Tensor  # of each form, the most frequent first, float64
+    order: Tensor  # which form stands at each place
+    position: Tensor  # at which place each form stands
+    begin: Tensor  # where each place's share begins in [0, 1], float64
+    ends: Tensor  # where it ends, all rows one after the other, float64 (T · FORMS,): one search finds any form
+
     def __init__(self, num_slots: int):
         super().__init__()
         self.num_slots = num_slots
-        # By number of objects, 0 to S, slot and form; all else follows from it.
         self.register_buffer("counts", torch.zeros(num_slots + 1, num_slots, NUM_FORMS, dtype=torch.int32))
         self.register_load_state_dict_post_hook(lambda module, keys: module._update_tables())
         self._update_tables()
@@ -64,9 +72,7 @@ class FormPrior(nn.Module):
         return count[:, None] * self.num_slots + torch.arange(self.num_slots, device=count.device)
 
     def _update_tables(self) -> None:
-        """What follows from the counts. Tables (T, FORMS), a row for each number of objects and slot, and
-        `number_shares` (S,): how likely 1 to S objects are. All shares are float64.
-        """
+        """Compute the other buffers from the counts."""
         counts = self.counts.flatten(0, 1).double()
         seen = counts.sum(dim=0)
         everywhere = seen / seen.sum() if seen.any() else torch.full_like(seen, 1 / NUM_FORMS)
@@ -82,7 +88,6 @@ class FormPrior(nn.Module):
             "order": order,
             "position": order.argsort(dim=1),
             "begin": F.pad(end[:, :-1], (1, 0)),
-            # One row after the other, so that one search finds the form of any.
             "ends": (rows + end / end[:, -1:]).flatten(),
         }
         for name, table in tables.items():

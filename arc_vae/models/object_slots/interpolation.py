@@ -33,7 +33,7 @@ class _Movable:
     def __init__(self, pose_codec: PoseCodec, symmetries: Symmetries, code: Tensor):
         self.pose_codec, self.symmetries, self.code = pose_codec, symmetries, code
         self.objects: Poses = pose_codec.decode(code[:, : pose_codec.num_slots])
-        self.count = self.objects.count
+        self.count = self.objects.num_objects
         self.color, corner = self.objects.nearest_placement()
         corner, self.extent = symmetries.invert_box(corner, self.objects.extent, self.objects.symmetry)
         self.center = corner + self.extent / 2
@@ -44,7 +44,7 @@ class _Movable:
         center = self.center + way * (target - self.center) * (slot < paired[:, None])[:, :, None]
         corner = (center - self.extent / 2).round().long()
         corner = torch.minimum(corner.clamp(min=0), SIZE - self.extent)
-        corner, _ = self.symmetries.apply_to_box(corner, self.extent, self.objects.symmetry)
+        corner, _ = self.symmetries.transform_box(corner, self.extent, self.objects.symmetry)
         z, _ = self.pose_codec.encode(self.count, self.color, self.objects.symmetry, self.objects.extent, corner)
         where = self.code[:, : self.pose_codec.num_slots]
         z = torch.where(slot < self.count[:, None], z, where)

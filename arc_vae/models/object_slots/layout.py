@@ -1,5 +1,7 @@
 """How objects share a code: a dimension each, one to say "stop", and the others are their shapes."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +22,10 @@ class ShapeAllocation(nn.Module):
         latent_dim: d, above S. num_slots: S.
     """
 
+    owned: Tensor  # by number of objects, slot and turn, (S + 1, S, D): the dimension; d where there is none
+    of_shapes: Tensor  # by number of objects and dimension, (S + 1, d): whether it is a shape's
+    source: Tensor  # likewise: its index among all slots' own dimensions (S · D)
+
     def __init__(self, latent_dim: int, num_slots: int):
         super().__init__()
         self.num_slots = num_slots
@@ -32,7 +38,6 @@ class ShapeAllocation(nn.Module):
         owner, when = (dim - first) % count, torch.div(dim - first, count, rounding_mode="floor")
         tables = {
             "owned": owned.masked_fill(nothing, latent_dim),
-            # By number and dimension, (S + 1, d): whether it is a shape's, and where in all slots' own it comes from.
             "of_shapes": dim >= first,
             "source": (owner * self.max_dims + when).masked_fill(dim < first, 0),
         }
@@ -75,6 +80,9 @@ class SlotLayout(nn.Module):
     """
 
     needs_float64 = True
+    num_slots: int
+    pose_codec: PoseCodec
+    shape_allocation: ShapeAllocation
 
     def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
         super().__init__()
@@ -85,7 +93,7 @@ class SlotLayout(nn.Module):
         needed = num_slots or 1
         wanted = f"above num_slots={needed}: a dimension is each slot's place and colour, the others are the shapes"
         require(latent_dim > needed, "latent_dim", latent_dim, wanted)
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "latent_dim": latent_dim,
             "num_slots": num_slots,
             "hidden_dim": hidden_dim,
@@ -104,7 +112,7 @@ class SlotLayout(nn.Module):
         self.shape_allocation = ShapeAllocation(self.arguments["latent_dim"], num_slots).to(device)
 
 
-def _set_saved_num_slots(slots: SlotLayout, state: dict[str, Tensor], prefix: str, *_) -> None:
+def _set_saved_num_slots(slots: SlotLayout, state: dict[str, Tensor], prefix: str, *_: object) -> None:
     """Before weights are loaded; what is not there, or impossible, is left for the loading to refuse."""
     counts = state.get(f"{prefix}pose_codec.form_prior.counts", slots.pose_codec.form_prior.counts)
     if counts.dim() == 3 and 1 <= counts.shape[1] <= slots.max_slots:

@@ -46,6 +46,8 @@ class ObjectSlotVAE(GaussianVAE):
     """
 
     needs_float64 = True
+    encoder: ObjectSlotEncoder
+    decoder: ObjectSlotDecoder
     steps_off_baseline = 60  # colours and places are read off the grid, so it leaves all-background almost at once
 
     def __init__(self, latent_dim: int = 10, num_slots: int | None = None, hidden_dim: int = 256, num_blocks: int = 3):

@@ -18,14 +18,14 @@ OBJECT_COLORS = NUM_COLORS - 1
 
 
 class Poses(NamedTuple):
-    """What the slots of a code say, (B, S) but for `count` (B,).
+    """What the slots of a code say, (B, S) but for `num_objects` (B,).
 
-    `count`: how many slots hold an object; `extent` (B, S, 2): rows and columns of its bounding box as it stands
+    `num_objects`: how many slots hold an object; `extent` (B, S, 2): rows and columns of its bounding box as it stands
     upright; `symmetry`: how it is turned; `rank`: its station among those of its form, a real number; `past_stop`:
     how many stations away from saying "stop", negative where the slot says so.
     """
 
-    count: Tensor
+    num_objects: Tensor
     extent: Tensor
     symmetry: Tensor
     rank: Tensor

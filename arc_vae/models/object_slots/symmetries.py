@@ -16,10 +16,14 @@ DOWN, RIGHT = 0.83, 0.89
 class Symmetries(nn.Module):
     """The square's eight symmetries: one of an object's eight images stands for all of them."""
 
-    def __init__(self):
+    turned: Tensor  # by symmetry, the cell that each of an image's cells comes from, int64 (8, 256)
+    back: Tensor  # by symmetry, the cell that each of a grid's cells goes to, int64 (8, 256)
+    weight: Tensor  # what each cell weighs in each image, float64 (256, 8)
+
+    def __init__(self) -> None:
         super().__init__()
         turned = torch.from_numpy(symmetry_table())
-        back = turned.argsort(dim=1)  # also where each cell goes
+        back = turned.argsort(dim=1)
         # To move an image is to scale what it weighs, so that images compare wherever they stand. The two numbers are
         # unlike enough for an object's images to weigh the same only if they are the same.
         cells = torch.arange(SIZE, dtype=torch.float64)
@@ -27,7 +31,7 @@ class Symmetries(nn.Module):
         for name, constant in {"turned": turned, "back": back, "weight": weight[back].T}.items():
             self.register_buffer(name, constant, persistent=False)
 
-    def apply(self, grids: Tensor, symmetry: Tensor) -> Tensor:
+    def transform(self, grids: Tensor, symmetry: Tensor) -> Tensor:
         """Grids (N, 16, 16) → their images under a symmetry each (N,)."""
         return grids.flatten(1).gather(1, self.turned[symmetry]).view_as(grids)
 
@@ -35,7 +39,7 @@ class Symmetries(nn.Module):
         """Images (N, 16, 16) under a symmetry each (N,) → the grids."""
         return grids.flatten(1).gather(1, self.back[symmetry]).view_as(grids)
 
-    def apply_to_box(self, corner: Tensor, extent: Tensor, symmetry: Tensor) -> tuple[Tensor, Tensor]:
+    def transform_box(self, corner: Tensor, extent: Tensor, symmetry: Tensor) -> tuple[Tensor, Tensor]:
         """Corners and extents (..., 2) of boxes in grids → those in the grids' images under a symmetry each (...)."""
         return self._box(self.back, corner, extent, symmetry)
 
@@ -58,7 +62,7 @@ class Symmetries(nn.Module):
         """
         corner, extent = bounding_boxes(grids)
         eight = torch.arange(NUM_SYMMETRIES, device=grids.device)[:, None]
-        corner, _ = self.apply_to_box(corner.expand(NUM_SYMMETRIES, -1, -1), extent, eight)
+        corner, _ = self.transform_box(corner.expand(NUM_SYMMETRIES, -1, -1), extent, eight)
         down, right = corner.double().unbind(dim=-1)  # of each image, (8, N)
         filled = (grids != BACKGROUND).flatten(1).double()
         weight = (filled @ self.weight).T / (DOWN**down * RIGHT**right)

@@ -28,7 +28,10 @@ SIGMAS = 4
 class PaletteCodec(nn.Module):
     """All palettes in order, each with the same share of the prior: which names they give, and their codes."""
 
-    def __init__(self):
+    names: Tensor  # by palette, the name of each of the ten colours, int64 (PALETTES, 10)
+    shared: Tensor  # by number of colours coded, how many palettes begin with the same, int64
+
+    def __init__(self) -> None:
         super().__init__()
         orders = torch.tensor(list(itertools.permutations(range(BACKGROUND + 1, NUM_COLORS), NUM_CODED_COLORS)))
         names = torch.zeros(PALETTES, NUM_COLORS, dtype=torch.int64)
@@ -36,7 +39,6 @@ class PaletteCodec(nn.Module):
         unnamed = names == 0
         unnamed[:, BACKGROUND] = False
         names = torch.where(unnamed, NUM_CODED_COLORS + unnamed.cumsum(dim=1), names)
-        # By number of colours told, from none: how many palettes begin with them.
         shared = torch.tensor([math.prod(RADICES[told:]) for told in range(NUM_CODED_COLORS + 1)])
         for name, constant in {"names": names, "shared": shared}.items():
             self.register_buffer(name, constant, persistent=False)

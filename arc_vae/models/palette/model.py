@@ -4,6 +4,8 @@ The first dimension of the code tells the palette: read off the grid and put bac
 networks never have to learn that colours are interchangeable, and the other dimensions are free of them.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,7 @@ class PaletteEncoder(nn.Module):
 
     needs_float64 = True
 
-    def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
+    def __init__(self, latent_dim: int, channels: Sequence[int], hidden_dim: int):
         super().__init__()
         self.palettes = PaletteCodec()
         self.network = Encoder(free_of_palette(latent_dim), channels, hidden_dim)
@@ -47,7 +49,7 @@ class PaletteDecoder(nn.Module):
 
     needs_float64 = True
 
-    def __init__(self, latent_dim: int, channels: list[int], hidden_dim: int):
+    def __init__(self, latent_dim: int, channels: Sequence[int], hidden_dim: int):
         super().__init__()
         self.palettes = PaletteCodec()
         self.network = Decoder(free_of_palette(latent_dim), channels, hidden_dim)
