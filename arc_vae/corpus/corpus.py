@@ -37,7 +37,7 @@ class Corpus:
         for split in SPLITS:
             grids = getattr(self, split)
             digest.update(f"{split}:{len(grids)};".encode())
-            digest.update(np.ascontiguousarray(grids))
+            digest.update(np.ascontiguousarray(grids).data)
         return digest.hexdigest()
 
     @cached_property

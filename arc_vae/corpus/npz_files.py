@@ -67,6 +67,7 @@ def _grid_keys(path: Path, archive: np.lib.npyio.NpzFile) -> list[str]:
 
 def _holds_grids(archive: np.lib.npyio.NpzFile, key: str) -> bool:
     """Whether the key's header tells of integers (N, 16, 16); no cell is read."""
+    assert archive.zip is not None  # it is open
     name = key if key in archive.zip.namelist() else f"{key}.npy"
     try:
         with archive.zip.open(name) as member:
@@ -98,6 +99,6 @@ def write_npz(path: Path, grids: dict[str, np.ndarray]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: np.savez(file, **grids))
+        write_atomically(path, lambda file: np.savez(file, **grids))  # type: ignore[arg-type]  # no key is savez's allow_pickle
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error}): free the space or choose another folder") from error

@@ -19,9 +19,14 @@ class StableRandom:
 
     def __init__(self, *key: int | str):
         digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
-        state = {"state": int.from_bytes(digest[:16], "big"), "inc": int.from_bytes(digest[16:], "big") | 1}
+        state, increment = int.from_bytes(digest[:16], "big"), int.from_bytes(digest[16:], "big") | 1
         self._bits = np.random.PCG64(0)
-        self._bits.state = {"bit_generator": "PCG64", "state": state, "has_uint32": 0, "uinteger": 0}
+        self._bits.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": state, "inc": increment},
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
 
     def integers(self, bound: int | np.ndarray, count: int) -> np.ndarray:
         """`count` integers uniform over 0 .. bound - 1, int64 (count,); `bound` may be an array of that shape.

@@ -15,7 +15,7 @@ from arc_vae.evaluation.reconstruction import reconstruct, reconstruction_metric
 from arc_vae.evaluation.statistics import statistic, structural_statistics
 from arc_vae.evaluation.two_sample import classifier_two_sample_accuracy, color_distance, foreground_ratio
 from arc_vae.evaluation.validity import ValidityDetector
-from arc_vae.models import BetaVAE
+from arc_vae.models.base import VAE
 from arc_vae.models.decoding import decode_grids, reconstruct_grids
 
 NUM_SAMPLES = 5000  # prior samples: a validity of 0.9 is then known to 0.4 %
@@ -37,7 +37,7 @@ class Measurements:
     paths: dict[str, np.ndarray]
 
 
-def measure(model: BetaVAE, corpus: Corpus, criteria: Criteria, device: torch.device) -> Measurements:
+def measure(model: VAE, corpus: Corpus, criteria: Criteria, device: torch.device) -> Measurements:
     """Measure reconstructions, latents, prior samples and interpolations, and judge them.
 
     All random draws are seeded: the same model gives the same figures. Beside what a sample can reach stands
@@ -103,7 +103,7 @@ def _validity(
     }
 
 
-def _decode_paths(model: BetaVAE, mu: torch.Tensor, generator: torch.Generator) -> dict[str, np.ndarray]:
+def _decode_paths(model: VAE, mu: torch.Tensor, generator: torch.Generator) -> dict[str, np.ndarray]:
     """Paths between the posterior means of random disjoint pairs of test grids, decoded, by name."""
     count = min(NUM_PATHS, len(mu) // 2)
     chosen = torch.randperm(len(mu), generator=generator)[: 2 * count].to(mu.device)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from arc_vae.evaluation.accuracies import active_dims, reconstruction_accuracies
-from arc_vae.models import BetaVAE, reparameterize
+from arc_vae.models.base import VAE, reparameterize
 from arc_vae.models.decoding import BATCH, decode_grids
 from arc_vae.models.float64 import in_float64
-from arc_vae.objective.loss import BetaVAELoss
+from arc_vae.objective.loss import Loss
 from arc_vae.objective.terms import ReconstructionNats, kl_divergence, reconstruction_nats
 
 
@@ -34,7 +34,7 @@ class Reconstruction:
 
 
 @torch.no_grad()
-def reconstruct(model: BetaVAE, grids: Tensor, seed: int = 0) -> Reconstruction:
+def reconstruct(model: VAE, grids: Tensor, seed: int = 0) -> Reconstruction:
     """Encode and decode integer grids (N, 16, 16) on the model's device.
 
     The posterior sample comes from a generator of its own, so measuring leaves training's random
@@ -74,7 +74,7 @@ def reconstruction_metrics(result: Reconstruction, grids: Tensor) -> dict:
     }
 
 
-def validation_metrics(model: BetaVAE, loss: BetaVAELoss, final_beta: float, grids: Tensor) -> dict:
+def validation_metrics(model: VAE, loss: Loss, final_beta: float, grids: Tensor) -> dict:
     """One epoch's validation record: `val/*`, the objective at the final β, without `blank_weight`'s term."""
     result = reconstruct(model, grids)
     terms = loss.from_batch_means(result.nats, result.kl_per_dim, final_beta)

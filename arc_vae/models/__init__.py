@@ -1,6 +1,6 @@
 """Models: grids → Gaussian posterior over a code → logits over colours. One folder each; `base` is what they share."""
 
-from arc_vae.models.base import GaussianVAE, Posterior, VAEOutput, reparameterize
+from arc_vae.models.base import VAE, GaussianVAE, Posterior, VAEOutput, reparameterize
 from arc_vae.models.beta_vae import BetaVAE, Decoder, Encoder
 from arc_vae.models.object_slots import ObjectSlotDecoder, ObjectSlotEncoder, ObjectSlotVAE
 from arc_vae.models.palette import PaletteDecoder, PaletteEncoder, PaletteVAE
@@ -17,6 +17,7 @@ __all__ = [
     "PaletteEncoder",
     "PaletteVAE",
     "Posterior",
+    "VAE",
     "VAEOutput",
     "reparameterize",
 ]

@@ -116,7 +116,7 @@ class GaussianVAE(nn.Module):
         """
 
     def interpolation_paths(self, start: Tensor, end: Tensor, steps: int) -> dict[str, Tensor]:
-        """Paths from codes (P, d) to codes (P, d) beside the straight one, by name, (P, steps + 1, d) each; here none."""
+        """Paths between codes (P, d) beside the straight one, by name, (P, steps + 1, d) each; here there are none."""
         return {}
 
     def suitability_warning(self, grids: Tensor) -> str | None:

@@ -9,6 +9,7 @@ from torch import nn
 from arc_vae.common.errors import UserError
 from arc_vae.common.legacy import FORMAT
 from arc_vae.common.torch_files import load_checkpoint, save_checkpoint
+from arc_vae.models.base import VAE
 
 # Parts and models may be rebuilt from a file only as classes of this package: a file can come from anyone.
 TRUSTED_MODELS = "arc_vae.models"
@@ -38,7 +39,7 @@ def load_module(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     return part.to(device).eval()
 
 
-def load_weights(model: nn.Module, weights: dict, path: Path) -> None:
+def load_weights(model: nn.Module | VAE, weights: dict, path: Path) -> None:
     """Load the weights that a checkpoint holds, or say that they are another model's."""
     try:
         model.load_state_dict(weights)

@@ -8,7 +8,7 @@ colours?": the chain rule of -log p(colour). The first costs nothing on a grid w
 the second costs ln 9 = 2.197 nats an object cell as long as nothing is known of colours.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -41,6 +41,34 @@ class LossTerms(NamedTuple):
         """The scalars by the names that records give them: `loss_total`, `reconstruction_nats`, …"""
         named = {f"loss_{name}": getattr(self, name) for name in ("total", "reconstruction", "kl")}
         return named | {name: value for name, value in self._asdict().items() if name.endswith("_nats")}
+
+
+class Loss(Protocol):
+    """What training and evaluation ask of an objective. `BetaVAELoss` is the package's own."""
+
+    blank_weight: float
+    """Above 0, each step also decodes codes drawn from N(0, I) and gives their logits as `samples`."""
+
+    def __call__(
+        self,
+        logits: Tensor,
+        grids: Tensor,
+        mu: Tensor,
+        logvar: Tensor,
+        beta: float | Tensor,
+        foreground_weight: float | Tensor = 1.0,
+        samples: Tensor | None = None,
+    ) -> LossTerms:
+        """A batch's terms: logits (B, 10, 16, 16), integer grids (B, 16, 16), mu and logvar (B, d). Each step."""
+
+    def from_batch_means(self, nats: ReconstructionNats, kl_per_dim: Tensor, beta: float) -> LossTerms:
+        """The terms from means over a split, nats per grid (scalars) and KL (d,): validation, at the final β."""
+
+    def effective_beta(self, beta: float, latent_dim: int) -> float:
+        """The β of the ELBO in nats per grid that this objective equals, up to its overall scale."""
+
+    def foreground_weight(self, step: int) -> float:
+        """The weight that `__call__` is given after so many steps of training."""
 
 
 class BetaVAELoss:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 POINTS = 400
 
-# Each panel: title, then its lines as (metric, label, style).
-_TRAIN = {"alpha": 0.45, "linewidth": 1.0}
-_VAL = {"linewidth": 1.8}
-PANELS = (
-    (
-        "Nats per grid",
+# A panel's lines by its title; a line is a metric, its label and its style.
+Line = tuple[str, str | None, dict[str, Any]]
+_TRAIN: dict[str, Any] = {"alpha": 0.45, "linewidth": 1.0}
+_VAL: dict[str, Any] = {"linewidth": 1.8}
+PANELS: dict[str, tuple[Line, ...]] = {
+    "Nats per grid": (
         ("train/reconstruction_nats", None, {"color": "C0", **_TRAIN}),
         ("val/reconstruction_nats", "reconstruction", {"color": "C0", **_VAL}),
         ("val/foreground_nats", "of it: foreground", {"color": "C0", "linestyle": "--", "linewidth": 1.2}),
@@ -27,43 +27,42 @@ PANELS = (
         ("val/kl_nats", "KL", {"color": "C1", **_VAL}),
         ("val/elbo_nats", "sum (negative ELBO)", {"color": "C2", **_VAL}),
     ),
-    (
-        "Objective (validation: final β, no blank term)",
+    "Objective (validation: final β, no blank term)": (
         ("train/loss_total", "train", {"color": "C0", **_TRAIN}),
         ("val/loss_total", "validation", {"color": "C0", **_VAL}),
     ),
-    (
-        "Pixel accuracy",
+    "Pixel accuracy": (
         ("train/pixel_accuracy", "train", {"color": "C0", **_TRAIN}),
         ("val/pixel_accuracy", "validation", {"color": "C0", **_VAL}),
         ("val/baseline_accuracy", "all background", {"color": MUTED, "linestyle": "--", "linewidth": 1.2}),
     ),
-    (
-        "Object cells and whole grids right (all background: 0)",
+    "Object cells and whole grids right (all background: 0)": (
         ("train/object_accuracy", None, {"color": "C0", **_TRAIN}),
         ("val/object_accuracy", "object accuracy", {"color": "C0", **_VAL}),
         ("val/perfect_rate", "perfect grids", {"color": "C2", **_VAL}),
     ),
-    ("β", ("train/beta", "β", _VAL), ("train/beta_effective", "effective β", _VAL)),
-    ("KL per dimension, nats", ("val/kl_per_dim", None, {"alpha": 0.8, "linewidth": 1.2})),
-    (
-        "Active dimensions (KL > 0.05 nats)",
+    "β": (
+        ("train/beta", "β", _VAL),
+        ("train/beta_effective", "effective β", _VAL),
+    ),
+    "KL per dimension, nats": (("val/kl_per_dim", None, {"alpha": 0.8, "linewidth": 1.2}),),
+    "Active dimensions (KL > 0.05 nats)": (
         ("train/active_dims", "train", {"color": "C0", **_TRAIN}),
         ("val/active_dims", "validation", {"color": "C0", **_VAL}),
     ),
-    ("Learning rate", ("train/lr", None, _VAL)),
-)
+    "Learning rate": (("train/lr", None, _VAL),),
+}
 
 
 def draw_curves(records: Sequence[dict[str, Any]]) -> bytes:
     """A PNG of eight panels over epochs; light lines are training steps, averaged to `POINTS` points."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(11, 12), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, 12), dpi=110, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    for axes, (title, *lines) in zip(figure.subplots(4, 2).flat, PANELS, strict=True):
+    for axes, (title, lines) in zip(figure.subplots(4, 2).flat, PANELS.items(), strict=True):
         for metric, label, style in lines:
             epochs, values = metric_series(records, metric)
             if len(values):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from arc_vae.models import BetaVAE
+    from arc_vae.models.base import VAE
 SAMPLES_SHOWN = 64
 
 
@@ -52,7 +52,7 @@ def draw_interpolations(paths: np.ndarray, path: Path, kind: str = "straight") -
 
 
 def visualize_reconstructions(
-    model: "BetaVAE", test_loader: Iterable["Tensor"], num_pairs: int = 16, path: Path | None = None
+    model: "VAE", test_loader: Iterable["Tensor"], num_pairs: int = 16, path: Path | None = None
 ) -> "Figure":
     """Show original against reconstructed grids, the posterior mean's most likely colours.
 
@@ -66,7 +66,8 @@ def visualize_reconstructions(
     from arc_vae.models.decoding import argmax_colors
 
     device = next(model.parameters()).device
-    originals, reconstructions = [], []
+    originals: list[np.ndarray] = []
+    reconstructions: list[np.ndarray] = []
     with torch.no_grad():
         for batch in test_loader:
             grids = batch[: num_pairs - sum(map(len, originals))].to(device)

@@ -1,7 +1,7 @@
 """Pieces of a self-contained HTML page: no script, and nothing fetched from anywhere."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 STYLE = """
@@ -38,7 +38,7 @@ def section(title: str, body: str) -> str:
     return f"<section><h2>{escape(title)}</h2>\n{body}</section>\n"
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """An HTML table; the cells are HTML already."""
     lines = [
         "".join(f"<th>{name}</th>" for name in head),

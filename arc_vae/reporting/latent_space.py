@@ -104,7 +104,8 @@ def _scatter(
     order = np.random.default_rng(SEED).permutation(len(points))
     drawn = np.array(colors)[values[order]]
     size = float(np.clip(20_000 / len(points), 4, 30))
-    axes.scatter(*points[order].T, s=size, c=drawn, alpha=0.8, linewidths=0)
+    x, y = points[order].T
+    axes.scatter(x, y, s=size, c=drawn, alpha=0.8, linewidths=0)
     for value in np.unique(values):
         axes.scatter([], [], s=40, c=colors[value], label=label(int(value)))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9)

@@ -80,7 +80,7 @@ def _verdict(directory: Path, metrics: dict) -> str:
 def _figures(metrics: dict, records: list[dict]) -> str:
     values, title = metrics, "Test split"
     if not metrics:
-        last = next((record for record in reversed(records) if "val/pixel_accuracy" in record), {})
+        last: dict[str, Any] = next((record for record in reversed(records) if "val/pixel_accuracy" in record), {})
         values = {name.removeprefix("val/"): value for name, value in last.items()}
         title = f"Validation split, epoch {last['epoch']}" if last else ""
     if not values:

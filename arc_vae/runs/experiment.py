@@ -16,9 +16,9 @@ from arc_vae.configuration.instantiate import check_targets, instantiate_group
 from arc_vae.corpus.corpus import SPLITS, CorpusSource
 from arc_vae.evaluation import Criteria
 from arc_vae.evaluation.two_sample import FOLDS
-from arc_vae.models import GaussianVAE
+from arc_vae.models import VAE
 from arc_vae.models.float64 import refuse_without_float64
-from arc_vae.objective import BetaVAELoss
+from arc_vae.objective import Loss
 from arc_vae.objective.beta_schedule import BetaSchedule
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.wandb_logger import WandbLogger
@@ -31,8 +31,8 @@ from arc_vae.training.short_runs import Length
 class Experiment:
     """Every part of one run; `optimizer` and `lr_scheduler` still want their model."""
 
-    model: GaussianVAE
-    loss: BetaVAELoss
+    model: VAE
+    loss: Loss
     beta_schedule: BetaSchedule
     optimizer: Callable[..., Optimizer]
     lr_scheduler: Callable[..., LRScheduler]

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from arc_vae.common.errors import UserError
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.models import GaussianVAE
+from arc_vae.models import VAE
 from arc_vae.reporting.epoch_figures import EpochFigures
 from arc_vae.reporting.run_report import write_report
 from arc_vae.runs.evaluate_run import evaluate_run, format_summary
@@ -158,7 +158,7 @@ def fit_to_length(experiment: Experiment, corpus: Corpus) -> Experiment:
     return replace(experiment, lr_scheduler=lr_scheduler, loss=loss)
 
 
-def warn_if_model_unsuited(model: GaussianVAE, corpus: Corpus) -> None:
+def warn_if_model_unsuited(model: VAE, corpus: Corpus) -> None:
     """Say when the model as configured does not suit the corpus, going by some of its grids."""
     some = torch.from_numpy(corpus.train[:GRIDS_LOOKED_AT]).to(next(model.parameters()).device)
     if misfit := model.suitability_warning(some):

@@ -67,9 +67,17 @@ class WandbLogger:
         if self.mode == "disabled":
             return
         name = self.name.format(**name_fields, run_id=run_id)
-        about = {"dir": str(directory), "id": run_id, "resume": "allow", "name": name, "config": dict(config)}
+        about: dict[str, Any] = {
+            "dir": str(directory),
+            "id": run_id,
+            "resume": "allow",
+            "name": name,
+            "config": dict(config),
+        }
         about |= {"project": self.project, "entity": self.entity, "group": self.group, "tags": self.tags}
-        modes = ("online", "offline") if self.mode == "online" else ("offline",)
+        modes: tuple[Literal["online", "offline"], ...] = (
+            ("online", "offline") if self.mode == "online" else ("offline",)
+        )
         self._kept = Path(directory) / "wandb" / "artifacts"
         self._thread = WandbThread(modes, about, self.init_timeout, self.finish_timeout)
 

@@ -6,7 +6,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from arc_vae.tracking.background import BackgroundQueue
 
@@ -29,7 +29,13 @@ class WandbThread:
         finish_timeout: seconds `end` may wait.
     """
 
-    def __init__(self, modes: tuple[str, ...], about: Mapping[str, Any], init_timeout: float, finish_timeout: float):
+    def __init__(
+        self,
+        modes: tuple[Literal["online", "offline"], ...],
+        about: Mapping[str, Any],
+        init_timeout: float,
+        finish_timeout: float,
+    ):
         self._modes, self._about = modes, about
         self._init_timeout, self._finish_timeout = init_timeout, finish_timeout
         self._session: WandbSession | None = None
@@ -127,4 +133,4 @@ def _forget_exit_hooks(package: str) -> None:
             return (getattr(hook, "__module__", None) or "").split(".")[0] == package
 
     # atexit does not list its hooks, but compares each with what it is given.
-    atexit.unregister(OfPackage())
+    atexit.unregister(OfPackage())  # type: ignore[arg-type]  # it is compared, never called

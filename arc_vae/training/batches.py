@@ -60,7 +60,9 @@ class Batches:
         for first in range(skip * self.batch_size, len(epoch.order), self.batch_size):
             batch = slice(first, first + self.batch_size)
             grids = self.grids.index_select(0, epoch.order[batch])
-            yield grids if epoch.symmetry is None else self.augmentation.apply(grids, epoch.symmetry[batch])
+            if self.augmentation and epoch.symmetry is not None:
+                grids = self.augmentation.apply(grids, epoch.symmetry[batch])
+            yield grids
 
     def __iter__(self) -> Iterator[Tensor]:
         return self.iterate(self.sample_order())

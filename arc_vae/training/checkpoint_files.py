@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from torch import nn
-
 from arc_vae.common.torch_files import save_checkpoint
+from arc_vae.models.base import VAE
 from arc_vae.models.saved import save_module
 
 LAST = "last.pth"
@@ -26,7 +25,7 @@ class CheckpointWriter:
     def path(self, name: str) -> Path:
         return self.directory / name
 
-    def save_epoch(self, state: dict, model: nn.Module, improved: bool) -> list[Path]:
+    def save_epoch(self, state: dict, model: VAE, improved: bool) -> list[Path]:
         """Save what this epoch calls for; the returned files are worth keeping elsewhere too."""
         kept = []
         if improved:

@@ -62,7 +62,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 def has_float16(device: torch.device) -> bool:
     """Whether training in float16 is supported: on CUDA GPUs, and on CPUs that have instructions for it."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
     return device.type == "cuda" or any(capabilities.get(name) for name in FLOAT16_INSTRUCTIONS)
 
 
@@ -72,14 +72,14 @@ def has_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "mps":
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS)
 
 
 def resolve_compile(compile: bool | str, device: torch.device, steps: int) -> bool:
     """Whether to compile a run of that many steps; "auto" does on a GPU, when the run is long enough to pay for it."""
     if compile != "auto":
-        return compile
+        return bool(compile)
     return device.type == "cuda" and steps >= COMPILE_FROM_STEPS and shutil.which("gcc") is not None
 
 

@@ -56,17 +56,18 @@ class Muon(Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever called
         """Move every parameter that has a gradient. `closure` is torch's signature, and not called."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is None:
+                gradient = parameter.grad
+                if gradient is None:
                     continue
-                update = (self._orthogonal if parameter.ndim >= 2 else self._adam)(parameter, group)
+                update = (self._orthogonal if parameter.ndim >= 2 else self._adam)(parameter, gradient, group)
                 parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
 
-    def _orthogonal(self, parameter: Tensor, group: dict) -> Tensor:
-        state, gradient = self.state[parameter], parameter.grad
+    def _orthogonal(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
+        state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         state["momentum"] = F.hardshrink(state["momentum"].lerp_(gradient, 1 - group["momentum"]), NEGLIGIBLE)
@@ -76,14 +77,14 @@ class Muon(Optimizer):
         update = update if wide is matrix else update.T
         return update.reshape(parameter.shape) * (UPDATE_RMS * wide.shape[1] ** 0.5)
 
-    def _adam(self, parameter: Tensor, group: dict) -> Tensor:
+    def _adam(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         if not state:
             state.update(step=0, mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
         state["step"] += 1
-        state["mean"] = F.hardshrink(state["mean"].lerp_(parameter.grad, 1 - beta1), NEGLIGIBLE)
+        state["mean"] = F.hardshrink(state["mean"].lerp_(gradient, 1 - beta1), NEGLIGIBLE)
         # Roots that are nothing beside EPS.
-        state["square"] = F.hardshrink(state["square"].lerp_(parameter.grad.square(), 1 - beta2), NEGLIGIBLE**1.5)
+        state["square"] = F.hardshrink(state["square"].lerp_(gradient.square(), 1 - beta2), NEGLIGIBLE**1.5)
         mean = state["mean"] / (1 - beta1 ** state["step"])
         square = state["square"] / (1 - beta2 ** state["step"])
         return mean / (square.sqrt() + EPS)

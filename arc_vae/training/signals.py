@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: heeded between two steps, when everything can be saved."""
+"""Signals that stop a run, deferred to the end of the step, when everything can be saved."""
 
 import signal
 from types import FrameType
@@ -20,10 +20,10 @@ class Interrupted(BaseException):
 
 
 class DeferredSignals:
-    """While entered, holds back the first of SIGNALS until `raise_pending` is called; a second one is not held back.
+    """Context manager that defers the first of SIGNALS until `raise_pending()`. A second one takes effect at once.
 
-    A signal nobody has heeded is delivered when left. `previous` are the handlers found, by signal: submitit's
-    requeues the job.
+    A signal that is still deferred at the end takes effect then. `previous`: the handlers found at the beginning, by
+    signal; submitit's requeues the job.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class DeferredSignals:
         self.previous: dict[int, Any] = {}
 
     def __enter__(self) -> "DeferredSignals":
-        self.previous = {number: signal.signal(number, self._hold_back) for number in SIGNALS}
+        self.previous = {number: signal.signal(number, self._defer) for number in SIGNALS}
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -41,15 +41,16 @@ class DeferredSignals:
 
     @property
     def wanted(self) -> bool:
-        """Whether a signal waits to be heeded."""
+        """Whether a signal is deferred."""
         return self.signal is not None
 
     def raise_pending(self) -> None:
-        """Raise Interrupted for the signal held back."""
-        number, self.signal = self.signal, None
-        raise Interrupted(number)
+        """Raise Interrupted for the deferred signal, if there is one."""
+        if self.signal is not None:
+            number, self.signal = self.signal, None
+            raise Interrupted(number)
 
-    def _hold_back(self, number: int, frame: FrameType | None) -> None:
+    def _defer(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         self._restore()
 

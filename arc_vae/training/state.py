@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from arc_vae.common.legacy import FORMAT
+from arc_vae.models.base import VAE
 from arc_vae.models.saved import load_weights
 from arc_vae.training.batches import Batches, EpochOrder
 from arc_vae.training.device import gradient_scaler
@@ -46,7 +46,7 @@ class TrainingState:
     nothing but in float16.
     """
 
-    model: nn.Module
+    model: VAE
     optimizer: Optimizer
     scheduler: LRScheduler
     early_stopping: EarlyStopping
@@ -61,11 +61,11 @@ class TrainingState:
     last_metrics: dict = field(default_factory=dict)
     scaler: torch.amp.GradScaler = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.scaler = gradient_scaler(next(self.model.parameters()).device, self.precision)
 
     def epoch_order(self, batches: Batches) -> EpochOrder:
-        """The plan of the epoch that begins, or of the one stopped within, drawn again."""
+        """The order of the epoch that begins, or that of the one stopped within, drawn again."""
         if self.epoch_progress is None:
             self.epoch_progress = EpochProgress(rng_state())
             return batches.sample_order()
@@ -74,6 +74,12 @@ class TrainingState:
         plan = batches.sample_order()
         set_rng_state(now)
         return plan
+
+    @property
+    def begun_epoch(self) -> EpochProgress:
+        """How far the epoch has come; there is one between `epoch_order` and `end_epoch`."""
+        assert self.epoch_progress is not None, "no epoch has begun"
+        return self.epoch_progress
 
     def end_epoch(self, train_loss: float, metrics: dict, seconds: float) -> None:
         """Take in a finished epoch's validation metrics."""

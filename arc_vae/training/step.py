@@ -8,7 +8,7 @@ from torch import Tensor
 from arc_vae.common.errors import UserError
 from arc_vae.evaluation.accuracies import active_dims, object_accuracy, pixel_accuracy
 from arc_vae.models.decoding import argmax_colors
-from arc_vae.objective.loss import BetaVAELoss, LossTerms
+from arc_vae.objective.loss import Loss, LossTerms
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.device import autocast
 from arc_vae.training.state import EpochProgress, TrainingState
@@ -46,9 +46,7 @@ class NonFiniteLoss(UserError):
 class TrainingStep:
     """Forward, backward, clip, update on one batch; its measurements stay on the device."""
 
-    def __init__(
-        self, state: TrainingState, loss: BetaVAELoss, gradient_clip: float | None, precision: str, compile: bool
-    ):
+    def __init__(self, state: TrainingState, loss: Loss, gradient_clip: float | None, precision: str, compile: bool):
         self.state = state
         self.loss = loss
         self.gradient_clip = math.inf if gradient_clip is None else gradient_clip

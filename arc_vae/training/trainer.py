@@ -15,7 +15,7 @@ from arc_vae.common.errors import require
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.reconstruction import validation_metrics
 from arc_vae.objective.beta_schedule import BetaSchedule
-from arc_vae.objective.loss import BetaVAELoss
+from arc_vae.objective.loss import Loss
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.batches import Batches
 from arc_vae.training.checkpoint_files import CheckpointWriter
@@ -80,7 +80,7 @@ class Trainer:
     def fit(
         self,
         state: TrainingState,
-        loss: BetaVAELoss,
+        loss: Loss,
         beta_schedule: BetaSchedule,
         corpus: Corpus,
         augment: bool,
@@ -116,7 +116,7 @@ class Trainer:
                 try:
                     train_loss = self._train_epoch(step, beta_schedule, batches, record, progress, interruption)
                 except Interrupted:
-                    state.epoch_progress.seconds = time.perf_counter() - started
+                    state.begun_epoch.seconds = time.perf_counter() - started
                     record.flush()
                     checkpoints.save_last(state.state_dict())
                     raise
@@ -147,13 +147,13 @@ class Trainer:
         beta = beta_schedule(epoch)
         effective = step.loss.effective_beta(beta, state.model.latent_dim)
         constants = {"train/beta": beta, "train/beta_effective": effective}
-        records = StepLog(record, epoch, constants, state.epoch_progress)
+        records = StepLog(record, epoch, constants, state.begun_epoch)
         # Tensors, so that new values do not compile the objective anew.
-        beta, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
-        for batch in batches.iterate(plan, skip=state.epoch_progress.steps):
+        beta_on_device, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
+        for batch in batches.iterate(plan, skip=state.begun_epoch.steps):
             learning_rate = state.scheduler.get_last_lr()[0]
             weight.fill_(step.loss.foreground_weight(state.step))
-            fetched = records.append(state.step + 1, learning_rate, step(batch, beta, weight))
+            fetched = records.append(state.step + 1, learning_rate, step(batch, beta_on_device, weight))
             progress.update()
             if fetched:
                 latest = records.latest
@@ -167,7 +167,7 @@ class Trainer:
                 records.flush()
                 interruption.raise_pending()
         records.flush()
-        return state.epoch_progress.loss_sum / state.epoch_progress.steps
+        return state.begun_epoch.loss_sum / state.begun_epoch.steps
 
     def _log_and_save(
         self,

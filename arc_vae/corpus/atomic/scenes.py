@@ -55,7 +55,7 @@ def sample_scenes(count: int, random: StableRandom) -> Scenes:
     present = np.arange(MAX_OBJECTS) < counts[:, None]
     for kind, draw in enumerate(_DRAW):
         of_kind = present & (kinds == kind)
-        for field, drawn in zip(shapes, draw(np.count_nonzero(of_kind), random), strict=True):
+        for field, drawn in zip(shapes, draw(int(np.count_nonzero(of_kind)), random), strict=True):
             field[of_kind] = drawn
     return Scenes(counts, kinds, colors, place_objects(shapes, counts, random))
 

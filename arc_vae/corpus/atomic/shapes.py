@@ -50,14 +50,15 @@ class ShapeCatalogue:
 
     def __init__(self, *families: tuple[int, Iterable[Cells]]):
         """Each family is (weight, shapes), a shape its (row, column) cells."""
-        families = [(weight, list(shapes)) for weight, shapes in families]
-        sizes = [len(shapes) for _, shapes in families]
+        listed = [list(shapes) for _, shapes in families]
+        sizes = [len(shapes) for shapes in listed]
         self._tickets = np.repeat(np.arange(len(families)), [weight for weight, _ in families])
         self._sizes = np.array(sizes)
         self._starts = np.cumsum([0, *sizes[:-1]])
         cells = np.zeros((sum(sizes), SIZE, SIZE), dtype=bool)
-        for index, shape in enumerate(shape for _, shapes in families for shape in shapes):
-            cells[(index, *zip(*shape, strict=True))] = True
+        for index, shape in enumerate(shape for shapes in listed for shape in shapes):
+            rows, columns = zip(*shape, strict=True)
+            cells[index, rows, columns] = True
         self.shapes = Shapes(to_row_masks(cells), cells.any(2).sum(1), cells.any(1).sum(1))
 
     def draw(self, count: int, random: StableRandom) -> Shapes:
