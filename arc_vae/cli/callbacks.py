@@ -16,8 +16,9 @@ from arc_vae.runs.run_directory import RunDirectory
 class ValidateConfig(Callback):
     """Holds the composed configuration against `conf/` before Hydra creates or writes anything."""
 
-    def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:
-        cfg = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    # Hydra's own signature leaves out that it passes the name too.
+    def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
+        cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         try:
             validate_config(cfg, config_name)
             self.check(cfg, Path(config.hydra.run.dir))

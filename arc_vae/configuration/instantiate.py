@@ -1,7 +1,7 @@
 """Objects made from configuration nodes, and the check of which classes a file may name."""
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -26,7 +26,7 @@ def instantiate_group(cfg: DictConfig, group: str) -> Any:
 @cache
 def allowed_targets() -> frozenset[str]:
     """Every `_target_` that `conf/` states: what a configuration read from a file may name."""
-    targets = (OmegaConf.load(file).get("_target_") for file in conf_dir().rglob("*.yaml"))
+    targets = (cast(DictConfig, OmegaConf.load(file)).get("_target_") for file in conf_dir().rglob("*.yaml"))
     return frozenset(target for target in targets if target)
 
 
@@ -46,4 +46,4 @@ def check_targets(config: Any, where: str) -> None:
 
 def to_plain(cfg: DictConfig) -> dict:
     """The resolved configuration as plain containers."""
-    return OmegaConf.to_container(cfg, resolve=True)
+    return cast(dict, OmegaConf.to_container(cfg, resolve=True))

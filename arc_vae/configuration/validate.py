@@ -33,9 +33,9 @@ def validate_config(cfg: DictConfig, config_name: str) -> None:
         UserError: names the key, the value and the nearest real key.
     """
     known = primary_keys(config_name)
-    for key in cfg:
-        if key not in known:
-            raise UserError(f"{key} is not a key of this configuration{did_you_mean(str(key), all_keys())}")
+    for name in map(str, cfg):
+        if name not in known:
+            raise UserError(f"{name} is not a key of this configuration{did_you_mean(name, all_keys())}")
     for group, option in default_choices(config_name).items():
         if option is not None and not group.startswith("override ") and cfg.get(group) is None:
             raise UserError(f"{group} has no option picked; pick one: {group}={option}")
@@ -54,14 +54,12 @@ def _bind(node: DictConfig, path: str) -> None:
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     hints = _hints(target)
-    for key in node:
+    for key in map(str, node):
         if key in HYDRA_KEYS:
             continue
         if key not in parameters:
-            raise UserError(
-                f"{path}.{key} is not an argument of {node._target_}{did_you_mean(str(key), list(parameters))}"
-            )
-        value = _plain(node, str(key))
+            raise UserError(f"{path}.{key} is not an argument of {node._target_}{did_you_mean(key, list(parameters))}")
+        value = _plain(node, key)
         if key in hints and not matches_type(value, hints[key]):
             raise UserError(f"{path}.{key}={value}: must be {_spell(hints[key])}")
 

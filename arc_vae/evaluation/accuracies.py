@@ -34,14 +34,14 @@ def reconstruction_accuracies(predicted: Tensor, grids: Tensor) -> dict[str, flo
     right = predicted == grids
     # In parts: bincount makes int64 copies, eight bytes a cell.
     parts = zip(right.split(PART), grids.split(PART), strict=True)
-    counts = sum(
+    counts = [
         torch.bincount((truth + NUM_COLORS * hit.to(truth.dtype)).flatten(), minlength=2 * NUM_COLORS)
         for hit, truth in parts
-    )
-    wrong_of, right_of = counts.view(2, NUM_COLORS)  # cells of each colour
+    ]
+    wrong_of, right_of = torch.stack(counts).sum(dim=0).view(2, NUM_COLORS)  # cells of each colour
     total_of = wrong_of + right_of
     present = total_of > 0
-    objects = torch.arange(NUM_COLORS, device=counts.device) != BACKGROUND
+    objects = torch.arange(NUM_COLORS, device=grids.device) != BACKGROUND
     cells = grids.numel()
     return {
         # Quotients of whole numbers, so that an all-background answer equals its baseline and does not beat it.

@@ -48,9 +48,9 @@ def measure(model: VAE, corpus: Corpus, criteria: Criteria, device: torch.device
     result = reconstruct(model, grids, seed=SEED)
     generator = torch.Generator().manual_seed(SEED)
     z = torch.randn(NUM_SAMPLES, model.latent_dim, generator=generator).to(device)
-    samples = decode_grids(model.decoder, z)
-    reencoded = reconstruct_grids(model.encoder, model.decoder, samples).cpu().numpy()
-    samples = samples.cpu().numpy()
+    drawn = decode_grids(model.decoder, z)
+    reencoded = reconstruct_grids(model.encoder, model.decoder, drawn).cpu().numpy()
+    samples = drawn.cpu().numpy()
     paths = _decode_paths(model, result.mu, generator)
     test = structural_statistics(corpus.test)
     metrics = {

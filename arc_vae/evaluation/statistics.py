@@ -66,8 +66,8 @@ def dominant_color(grids: np.ndarray) -> np.ndarray:
 
     The lowest such colour on a tie, 0 for a blank grid.
     """
-    counts = [_color_counts(ForegroundCells.of(block)) for block in _blocks(grids)]
-    counts = np.concatenate([np.empty((0, NUM_COLORS - 1), dtype=np.int64), *counts])
+    of_blocks = (_color_counts(ForegroundCells.of(block)) for block in _blocks(grids))
+    counts = np.concatenate([np.empty((0, NUM_COLORS - 1), dtype=np.int64), *of_blocks])
     return np.where(counts.any(axis=1), counts.argmax(axis=1) + 1, BACKGROUND)
 
 
@@ -89,9 +89,11 @@ def _block_statistics(grids: np.ndarray) -> np.ndarray:
     smallest = np.where(cells > 0, smallest, 1)
     objects = np.bincount(components(found, STEPS_8, both_filled)[0], minlength=count)
     equal, unequal = (
-        sum(found.per_grid(found.links(step, links)) for step in STEPS_4) for links in (np.equal, unequal_colors)
+        np.sum([found.per_grid(found.links(step, links)) for step in STEPS_4], axis=0)
+        for links in (np.equal, unequal_colors)
     )
-    edge = unequal + sum(found.per_grid(found.links(step, on_background)) for step in (RIGHT, -RIGHT, BELOW, -BELOW))
+    bordering = [found.per_grid(found.links(step, on_background)) for step in (RIGHT, -RIGHT, BELOW, -BELOW)]
+    edge = unequal + np.sum(bordering, axis=0)
     mean = np.maximum(_ratio(cells, components_8), 1)
     columns = (
         *(colors, components_4, components_8, objects),

@@ -51,7 +51,12 @@ def build_experiment(cfg: DictConfig) -> Experiment:
     """Instantiate every group; the model's weights are drawn from `seed`."""
     require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
     name = cfg.name
-    require(isinstance(name, str) and re.fullmatch(r"[\w.-]+", name), "name", name, "letters, digits, '.', '_' and '-'")
+    require(
+        isinstance(name, str) and bool(re.fullmatch(r"[\w.-]+", name)),
+        "name",
+        name,
+        "letters, digits, '.', '_' and '-'",
+    )
     torch.manual_seed(cfg.seed)
     experiment = Experiment(
         model=instantiate_group(cfg, "model"),

@@ -25,7 +25,7 @@ class RunDirectory:
         self.metrics_file = self.path / "metrics.json"
         self.checkpoints = self.path / "checkpoints"
         self.images = self.path / "images"
-        self._lock = None
+        self._lock: IO[str] | None = None
 
     def status(self) -> dict:
         """What status.json says; {} where there is none."""

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -90,9 +91,9 @@ def fallback_variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], Di
         UserError: the run has no configuration of its own.
     """
     base = load_frozen_config(run.path)
-    answer = OmegaConf.load(conf_dir() / "fallback" / f"{sweep}.yaml")
+    answer = cast(DictConfig, OmegaConf.load(conf_dir() / "fallback" / f"{sweep}.yaml"))
     params = answer.pop("hydra").sweeper.params
-    fixed = [f"{key}={value}" for key, value in flatten(OmegaConf.to_container(answer)).items()]
+    fixed = [f"{key}={value}" for key, value in flatten(cast(dict, OmegaConf.to_container(answer))).items()]
     choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
     combinations = _longer(run) if sweep == TRAINED_TOO_LITTLE else list(itertools.product(*choices))
     _follow_max_epochs(base)

@@ -17,7 +17,7 @@ from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json, write_text
 from arc_vae.common.legacy import upgrade_config
 from arc_vae.common.provenance import git_diff, git_state
-from arc_vae.configuration.instantiate import check_targets
+from arc_vae.configuration.instantiate import check_targets, to_plain
 
 JOBS_FILE = "jobs.json"
 DIFF_FILE = "code.diff"
@@ -37,7 +37,7 @@ def write_frozen_config(job: SweepJob, cfg: DictConfig) -> None:
 
     In W&B the sweep's runs are one group, each named by its overrides.
     """
-    cfg = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    cfg = OmegaConf.create(to_plain(cfg))
     with open_dict(cfg):
         cfg.wandb.group = cfg.wandb.group or job.directory.parent.name
         cfg.wandb.name = " ".join([str(job.number), *job.overrides]).replace("{", "{{").replace("}", "}}")

@@ -68,7 +68,7 @@ def launch_overrides(
     """
     sweep = Path(launcher.config.hydra.sweep.dir)
     composed = [_compose(launcher, n, list(overrides)) for n, overrides in enumerate(job_overrides, first)]
-    configs = [OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]) for cfg in composed]
+    configs = [OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]) for cfg in composed]
     own = [list(filter_overrides(overrides)) for overrides in job_overrides]
     if not run_sweep(sweep, list(zip(own, configs, strict=True)), launcher, first):
         raise SystemExit(SOME_FAILED)

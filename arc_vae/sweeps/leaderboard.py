@@ -87,7 +87,7 @@ def table_rows(entries: Sequence[JobStatus]) -> list[list[str]]:
         return " ".join(override for override in overrides if override not in shared)
 
     for entry in ranked(entries):
-        verdict = {True: "pass", False: "FAIL"}.get(entry.metrics.get("passed"), "")
+        verdict = {True: "pass", False: "FAIL", None: ""}.get(entry.metrics.get("passed"), "")
         figures = [f"{entry.metrics[name]:.4g}" if name in entry.metrics else "" for name in TERMINAL_COLUMNS]
         about = [str(entry.job.number), entry.state, str(entry.epochs), verdict]
         rows.append([*about, *figures, own(entry.job.overrides)])

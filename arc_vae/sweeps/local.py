@@ -31,21 +31,21 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
         max_parallel == "auto" or (isinstance(max_parallel, int) and max_parallel >= 1), "jobs", max_parallel, wanted
     )
     gpus = gpu_slots(jobs)
-    max_parallel = min((len(gpus) or cores) if max_parallel == "auto" else max_parallel, max(len(jobs), 1))
+    at_once = min((len(gpus) or cores) if max_parallel == "auto" else max_parallel, max(len(jobs), 1))
     # Threads that wait spin: two processes that do not divide the cores take twice as long as one after the other.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores // max_parallel))}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores // at_once))}
     free: Queue[str | None] = Queue()
-    for slot in range(max_parallel):
+    for slot in range(at_once):
         free.put(gpus[slot % len(gpus)] if gpus else None)
 
     def run(job: SweepJob) -> str:
         gpu = free.get()
         try:
-            return _run(job, environment | environment_of(job, gpu), silent=max_parallel > 1)
+            return _run(job, environment | environment_of(job, gpu), silent=at_once > 1)
         finally:
             free.put(gpu)
 
-    with ThreadPoolExecutor(max_parallel) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         for line in pool.map(run, jobs):
             print(line, flush=True)
 

@@ -1,6 +1,7 @@
 """A job tried out before its sweep starts."""
 
 from functools import cache
+from typing import cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -35,4 +36,4 @@ def check_job(cfg: DictConfig) -> None:
 @cache
 def _corpus(data: str) -> Corpus:
     """The corpus of a `data` group, read once for all the jobs that share it."""
-    return instantiate_group(OmegaConf.create(data), "data").load()
+    return instantiate_group(cast(DictConfig, OmegaConf.create(data)), "data").load()

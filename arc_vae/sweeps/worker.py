@@ -16,7 +16,7 @@ LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 def run_job(directory: Path) -> None:
     """Train in the directory as it was frozen there, or go on; the log goes to the terminal and to train.log."""
-    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
     command = f"python -m arc_vae.sweeps.worker {shlex.quote(str(directory))}"
     run_training(load_frozen_config(directory), directory, resume_command=command)

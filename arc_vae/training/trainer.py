@@ -151,7 +151,7 @@ class Trainer:
         # Tensors, so that new values do not compile the objective anew.
         beta_on_device, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
         for batch in batches.iterate(plan, skip=state.begun_epoch.steps):
-            learning_rate = state.scheduler.get_last_lr()[0]
+            learning_rate = float(state.scheduler.get_last_lr()[0])
             weight.fill_(step.loss.foreground_weight(state.step))
             fetched = records.append(state.step + 1, learning_rate, step(batch, beta_on_device, weight))
             progress.update()

@@ -7,7 +7,7 @@ Every Hydra application of the environment imports this file, so it imports noth
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -70,7 +70,7 @@ class SlurmLauncher(SweepLauncher):
         super().__init__(snapshot)
         self.detach = detach
         self.max_num_timeout = max_num_timeout
-        plain = OmegaConf.to_container(OmegaConf.create(parameters))
+        plain = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(parameters)))
         self.parameters = {name: value for name, value in plain.items() if value is not None}
 
     def run(self, jobs: "Sequence[SweepJob]") -> None:
