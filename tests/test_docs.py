@@ -109,7 +109,9 @@ def test_a_wrong_command_is_noticed(command, sentence):
 
 
 def test_commands_are_found_wherever_they_stand():
-    page = "```bash\npython -m arc_vae.train a=1 \\\n  b=2  # why\n```\nas `python -m arc_vae.sweep\ndir=<sweep dir>` says"
+    page = (
+        "```bash\npython -m arc_vae.train a=1 \\\n  b=2  # why\n```\nas `python -m arc_vae.sweep\ndir=<sweep dir>` says"
+    )
     assert documented.commands(page) == ["sweep dir=<sweep dir>", "train a=1   b=2"]
     assert documented.words("train [seed=1] [overrides] hydra/launcher=local|slurm data.path=…") == [
         *("train", "seed=1", "hydra/launcher=local", "data.path=x.npz")

@@ -11,10 +11,10 @@ PACKAGE = Path(arc_vae.__file__).parent
 FLOORS = (
     {"common"},
     {"configuration", "corpus", "models", "objective"},
-    {"operations", "evaluation", "tracking"},
+    {"evaluation", "tracking"},
     {"training", "reporting"},
     {"runs"},
-    {"sweeps"},
+    {"operations", "sweeps"},
     {"cli"},
 )
 # Modules that stand under an old name for what was written or typed before: a line each.
@@ -49,7 +49,7 @@ def is_old_name(path: Path) -> bool:
 def test_no_floor_imports_a_higher_one():
     wrong = []
     for path in PACKAGE.rglob("*.py"):
-        if path == PACKAGE / "__init__.py" or is_old_name(path):
+        if path == PACKAGE / "__init__.py" or path.name == "__main__.py" or is_old_name(path):
             continue
         wrong += [
             f"{path.relative_to(PACKAGE)} (floor {floor(room(path))}) imports {name} (floor {floor(name)})"

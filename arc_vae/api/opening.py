@@ -17,6 +17,8 @@ from arc_vae.configuration.instantiate import check_targets, instantiate_group
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.models import GaussianVAE
 from arc_vae.models.saved import import_model_class, load_weights
+from arc_vae.operations.store import FILE_NAME as OPERATORS
+from arc_vae.operations.store import load_operators
 from arc_vae.training.checkpoint_files import BEST
 
 WHAT = "a checkpoint of arc_vae (a run directory, vae_best.pth, encoder.pth or decoder.pth)"
@@ -98,6 +100,7 @@ def _open_model(state: dict, path: Path, trust: Sequence[str]) -> Networks:
     if not (isinstance(network, nn.Module) and isinstance(latent_dim, int) and encode and decode):
         raise UserError(f"{path}: its config.model is no VAE; a model has latent_dim, encode(grids) and decode(z)")
     load_weights(network, state["model_state_dict"], path)
+    load_operators(path.with_name(OPERATORS), network)
     return Networks(path, latent_dim, network, encode, decode)
 
 

@@ -11,6 +11,7 @@ from arc_vae.evaluation.catalog import CATALOG
 from arc_vae.evaluation.noise import against_noise, doubts, with_error
 from arc_vae.reporting.curves import draw_curves
 from arc_vae.reporting.html import badge, image, page, section, table
+from arc_vae.reporting.operations_tables import operations_section
 from arc_vae.reporting.verdict_text import fallback_command
 from arc_vae.tracking.metrics_log import METRICS_LOG, read_metrics
 
@@ -20,6 +21,7 @@ PICTURES = (
     ("images/samples_epoch_*.png", "Samples from the prior"),
     ("images/interpolations.png", "Interpolations"),
     ("images/interpolations_objects.png", "Interpolations, the objects moving"),
+    ("images/operations.png", "Operations in latent space"),
     ("latent_space_pca.png", "Latent space, PCA"),
     ("latent_space_tsne.png", "Latent space, t-SNE"),
 )
@@ -39,6 +41,7 @@ def write_report(directory: Path) -> Path:
         _verdict(directory, metrics),
         _figures(metrics, records),
         section("Curves", image(draw_curves(records), "Curves over epochs")) if records else "",
+        operations_section(_json(directory / "operations.json")),
         *(_picture(directory, pattern, caption) for pattern, caption in PICTURES),
         _details(directory, metrics),
     ]

@@ -32,14 +32,17 @@ class ObjectSlotDecoder(SlotLayout):
         shift = cells[:, None] - cells[None, :]
         self.register_buffer("shift", torch.where(shift >= 0, shift, SIZE), persistent=False)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """z (B, d) → logits (B, 10, 16, 16): log-probabilities."""
-        z = z.float()
+    def forward(self, z: Tensor, apart: bool = True) -> Tensor:
+        """z (B, d) → logits (B, 10, 16, 16): log-probabilities.
+
+        `apart`: whether an object that would overlap a larger one is moved to a free place; never while training.
+        """
         objects = self.pose_codec.decode(z[:, : self.num_slots])
+        z = z.float()
         # A slot holds an object if it does not say stop and none before it does.
         present = torch.sigmoid(self.sharpness.abs() * objects.past_stop).cumprod(dim=1)
         canvas = self.paint_shapes(z, objects.num_objects, objects.extent)
-        detour = 0 if self.training else self.overlap_offsets(canvas, objects)
+        detour = self.overlap_offsets(canvas, objects) if apart and not self.training else 0
         placed, colors = self.place_shapes(canvas, objects, detour)
         placed = placed.view(len(z), self.num_slots, SIZE, SIZE) * present[:, :, None, None]
         return self.composite(placed.clamp(max=MAX_FILLED), colors.view(len(z), self.num_slots, -1))

@@ -98,11 +98,22 @@ class PoseCodec(nn.Module):
         Args:
             count: numbers of objects (B,). color: less one (B, S). symmetry: (B, S). extent, corner: (B, S, 2).
         """
+        z, share = self.precise_code(count, color, symmetry, extent, corner)
+        return z.float(), interval_width(share, z.float()).float()
+
+    def precise_code(
+        self, count: Tensor, color: Tensor, symmetry: Tensor, extent: Tensor, corner: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Each slot's z, and the prior's share of its station, float64 (B, S) both.
+
+        float32 cannot tell all stations of forms that the corpus has hardly ever: about one in seven is taken for its
+        neighbour.
+        """
         begin, share = self.form_prior.cdf_interval(count, form_index(extent, symmetry))
         step = share / num_placements(extent)
         stop = self.stop_share()
-        z = icdf(stop + (1 - stop) * (begin + step * (placement_to_rank(color, corner, extent) + 0.5))).float()
-        return z, interval_width((1 - stop) * step, z).float()
+        level = stop + (1 - stop) * (begin + step * (placement_to_rank(color, corner, extent) + 0.5))
+        return icdf(level), (1 - stop) * step
 
     def decode(self, z: Tensor) -> Poses:
         """z (B, S) → what it says: the inverse of `code`."""

@@ -1,0 +1,102 @@
+"""The small network: an operator that is learnt by gradients, the last of them through the frozen decoder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from arc_vae.common.grids import NUM_COLORS
+from arc_vae.models.object_slots.layers import fourier_features
+from arc_vae.operations.learnt import Pairs
+from arc_vae.training.device import autocast, resolve_precision
+
+# Of an object's cell against one of the background's, as in training.
+OBJECT_WEIGHT = 4 / 3
+
+
+class SmallNetwork(nn.Module):
+    """z + a network of z: dense layers on z and on waves of it.
+
+    Args:
+        latent_dim: d. width: of the layers. octaves: of the waves; see `fourier_features`.
+    """
+
+    def __init__(self, latent_dim: int, width: int = 176, octaves: int = 2):
+        super().__init__()
+        self.arguments = {"latent_dim": latent_dim, "width": width, "octaves": octaves}
+        self.octaves = octaves
+        self.layers = nn.Sequential(
+            nn.Linear(latent_dim * (1 + 2 * octaves), width),
+            nn.GELU(),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Linear(width, latent_dim),
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z + self.layers(fourier_features(z.float(), self.octaves))
+
+    @classmethod
+    def fit(
+        cls, pairs: Pairs, decoder: nn.Module, seed: int, epochs: tuple[int, int] = (20, 3), **sizes: int
+    ) -> "SmallNetwork":
+        """By mean square first, then by the frozen decoder's cross-entropy of what the grids should become.
+
+        Args:
+            epochs: of both.
+        """
+        torch.manual_seed(seed)
+        made = cls(pairs.codes.shape[1], **sizes).to(pairs.codes.device)
+        _train(made, pairs, epochs[0], lr=2e-3, loss=lambda z, wanted, truth: F.mse_loss(z, wanted))
+        precision = resolve_precision("auto", pairs.codes.device)
+
+        def cross_entropy(z: Tensor, wanted: Tensor, truth: Tensor) -> Tensor:
+            with autocast(z.device, precision):
+                logits = decoder(z)
+            return weighted_cross_entropy(logits.float(), truth)
+
+        with frozen(decoder):
+            _train(made, pairs, epochs[1], lr=1e-3, loss=cross_entropy)
+        return made.eval()
+
+
+def weighted_cross_entropy(logits: Tensor, grids: Tensor) -> Tensor:
+    """Nats a grid, objects' cells weighted: logits (B, 10, 16, 16), integers (B, 16, 16) → a scalar."""
+    weight = torch.full((NUM_COLORS,), OBJECT_WEIGHT, device=logits.device)
+    weight[0] = 1
+    return F.cross_entropy(logits, grids.long(), weight=weight, reduction="sum") / len(grids)
+
+
+@contextmanager
+def frozen(decoder: nn.Module) -> Iterator[None]:
+    """The decoder's weights want no gradients meanwhile."""
+    wanted = [parameter.requires_grad for parameter in decoder.parameters()]
+    decoder.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, want in zip(decoder.parameters(), wanted, strict=True):
+            parameter.requires_grad_(want)
+
+
+def _train(operator: nn.Module, pairs: Pairs, epochs: int, lr: float, loss, batch_size: int = 256) -> None:
+    """Adam, its rate rising over a twentieth of the steps and falling to zero along a cosine."""
+    steps = epochs * (len(pairs.codes) // batch_size)
+    if not steps:
+        return
+    optimizer = torch.optim.Adam(operator.parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.05)
+    for _ in range(epochs):
+        order = torch.randperm(len(pairs.codes), device=pairs.codes.device)
+        for part in order.split(batch_size)[: len(order) // batch_size]:
+            optimizer.zero_grad(set_to_none=True)
+            loss(operator(pairs.codes[part]), pairs.wanted[part], pairs.truth[part]).backward()
+            nn.utils.clip_grad_norm_(operator.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()

@@ -1,0 +1,29 @@
+"""A run's best model and its corpus, to work with."""
+
+from torch import nn
+
+from arc_vae.common.torch_files import load_checkpoint
+from arc_vae.corpus.corpus import Corpus
+from arc_vae.models.saved import load_weights
+from arc_vae.runs.evaluate_run import check_corpus_digest
+from arc_vae.runs.experiment import load_experiment
+from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training.checkpoint_files import BEST
+
+
+def restore(run: str, device: str) -> tuple[RunDirectory, nn.Module, Corpus, bool]:
+    """The directory, the model of its best checkpoint in eval mode on the device, the corpus it was trained on, and
+    whether its grids were turned and mirrored in training.
+
+    Raises:
+        UserError: no checkpoint there, a foreign file, or another corpus.
+    """
+    directory = RunDirectory(run)
+    experiment = load_experiment(directory, device)
+    path = directory.checkpoints / BEST
+    best = load_checkpoint(path, {"model_state_dict", "corpus_sha256"}, "the vae_best.pth of an arc_vae run")
+    corpus = experiment.source.load()
+    check_corpus_digest(corpus.sha256, best, path)
+    model = experiment.model.to(experiment.trainer.device)
+    load_weights(model, best["model_state_dict"], path)
+    return directory, model.eval(), corpus, experiment.source.augment

@@ -1,0 +1,71 @@
+"""Which operation was it? Told from the two codes of a true pair, z(x) and z(Tx), by a classifier."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from arc_vae.operations.applying import encode
+from arc_vae.operations.codes import read_codes, states_objects
+from arc_vae.operations.operation import Operation
+
+FOLDS = 5
+
+
+def tell_operations(model: nn.Module, operations: list[Operation], grids: Tensor, seed: int) -> dict:
+    """Cross-validated accuracy of telling operations apart by pairs of codes, of integer grids (N, 16, 16).
+
+    A pair that two operations explain alike is dropped, and counted. All pairs of a grid are in one fold.
+    """
+    truths = torch.stack([operation.truth(grids) for operation in operations])  # (K, N, 16, 16)
+    same = (truths[:, None] == truths[None]).flatten(3).all(dim=3)  # (K, K, N)
+    alone = same.sum(dim=1) == 1  # (K, N)
+    codes = encode(model, grids)
+    features, labels, groups = [], [], []
+    for number, truth in enumerate(truths):
+        kept = alone[number]
+        features.append(pair_features(model, codes[kept], encode(model, truth[kept])) if kept.any() else None)
+        labels += [number] * int(kept.sum())
+        groups += kept.nonzero()[:, 0].tolist()
+    table = torch.cat([part for part in features if part is not None]).double().cpu().numpy()
+    labels = np.array(labels)
+    return {
+        "operations": [operation.name for operation in operations],
+        "accuracy": _cross_validated(table, labels, np.array(groups), seed),
+        "chance": float(np.bincount(labels).max() / len(labels)),
+        "pairs": len(labels),
+        "dropped": int((~alone).sum()),
+    }
+
+
+def pair_features(model: nn.Module, before: Tensor, after: Tensor) -> Tensor:
+    """What two codes (N, d) say: their numbers and differences; of objects, what the codes state of them, in an order
+    that does not depend on which slot holds which.
+    """
+    if not states_objects(model):
+        return torch.cat([before, after, after - before], dim=1)
+    one, two = (stated(model, codes) for codes in (before, after))
+    return torch.cat([one, two, two - one], dim=1)
+
+
+def stated(model: nn.Module, codes: Tensor) -> Tensor:
+    """Codes (N, d) → the stated box of all objects (4), the number of each colour (9), and for each slot corner, extent
+    and colour, (N, 13 + 5 S).
+    """
+    scene = read_codes(model.decoder, codes)
+    there = scene.present[:, :, None]
+    first = scene.corner.masked_fill(~there, 99).amin(dim=1)
+    last = (scene.corner + scene.extent).masked_fill(~there, 0).amax(dim=1)
+    number = (scene.color[:, :, None] == torch.arange(1, 10, device=codes.device)) & there
+    slots = torch.cat([scene.corner, scene.extent, scene.color[:, :, None]], dim=2).masked_fill(~there, -1)
+    return torch.cat([first, last, number.sum(dim=1), slots.flatten(1)], dim=1)
+
+
+def _cross_validated(table: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> float:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import GroupKFold, cross_val_score
+    from threadpoolctl import threadpool_limits
+
+    classifier = HistGradientBoostingClassifier(random_state=seed)
+    # One thread, as in the two-sample test: a tree's loops are short.
+    with threadpool_limits(1):
+        return float(cross_val_score(classifier, table, labels, groups=groups, cv=GroupKFold(FOLDS)).mean())
