@@ -1,6 +1,15 @@
 """The verdict: four criteria, each a value against its threshold, and the sweep that answers a failure."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
 from arc_vae.common.errors import require
+from arc_vae.evaluation.catalog import CATALOG
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from arc_vae.models.base import VAE
 
 # Which sweep of conf/fallback/ answers which failed criterion (specification, "Fallback Actions").
 FALLBACK_SWEEPS = {
@@ -14,6 +23,25 @@ FALLBACK_SWEEPS = {
 TRAINED_TOO_LITTLE = "trained_too_little"
 
 
+class OwnMetric(Protocol):
+    """A metric beside the package's own, listed under `criteria.metrics`. It stands in metrics.json and in W&B."""
+
+    key: str
+    """Its name there; none of the catalogue's."""
+
+    def __call__(self, model: "VAE", grids: "Tensor", predicted: "Tensor") -> float | list[float]:
+        """The figure, from the judged grids and their reconstructions, integers (N, 16, 16) both, without gradients."""
+
+
+class Judge(Protocol):
+    """What evaluation asks of `criteria=`: metrics of its own, and the verdict."""
+
+    metrics: Sequence[OwnMetric]
+
+    def check(self, metrics: dict) -> dict:
+        """`criteria`, `passed` and `fallback` of metrics.json, from its other keys."""
+
+
 class Criteria:
     """Thresholds of the specification's success criteria.
 
@@ -22,6 +50,7 @@ class Criteria:
         kl_per_dim: nats that the weakest dimension must exceed.
         sample_validity: least share of valid grids among those decoded from N(0, I).
         interpolation_validity: least share of valid grids on the way between test grids.
+        metrics: more metrics to measure, each an OwnMetric.
     """
 
     def __init__(
@@ -30,6 +59,7 @@ class Criteria:
         kl_per_dim: float = 0.05,
         sample_validity: float = 0.90,
         interpolation_validity: float = 0.90,
+        metrics: Sequence[Any] = (),
     ):
         for name, value in (
             ("pixel_accuracy", pixel_accuracy),
@@ -42,6 +72,10 @@ class Criteria:
         self.kl_per_dim = kl_per_dim
         self.sample_validity = sample_validity
         self.interpolation_validity = interpolation_validity
+        self.metrics: Sequence[OwnMetric] = metrics
+        keys = [metric.key for metric in metrics]
+        known = {metric.key for metric in CATALOG}
+        require(not known.intersection(keys), "metrics", keys, "metrics by other names than the catalogue's")
 
     def check(self, metrics: dict) -> dict:
         """`criteria`, `passed` and `fallback` of metrics.json, from its other keys."""

@@ -8,7 +8,7 @@ import torch
 from arc_vae.common.grids import BACKGROUND
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.aggregate_posterior import aggregate_posterior_kl, prior_c2st
-from arc_vae.evaluation.criteria import Criteria
+from arc_vae.evaluation.criteria import Judge
 from arc_vae.evaluation.interpolation import STEPS, interpolation_smoothness, straight_paths, valid_points
 from arc_vae.evaluation.noise import path_error, real_c2st_error, real_validity_error, share_error
 from arc_vae.evaluation.reconstruction import reconstruct, reconstruction_metrics
@@ -37,7 +37,7 @@ class Measurements:
     paths: dict[str, np.ndarray]
 
 
-def measure(model: VAE, corpus: Corpus, criteria: Criteria, device: torch.device) -> Measurements:
+def measure(model: VAE, corpus: Corpus, criteria: Judge, device: torch.device) -> Measurements:
     """Measure reconstructions, latents, prior samples and interpolations, and judge them.
 
     All random draws are seeded: the same model gives the same figures. Beside what a sample can reach stands
@@ -54,6 +54,7 @@ def measure(model: VAE, corpus: Corpus, criteria: Criteria, device: torch.device
     paths = _decode_paths(model, result.mu, generator)
     test = structural_statistics(corpus.test)
     metrics = {
+        **own_metrics(criteria, model, grids, result.predicted),
         **reconstruction_metrics(result, grids),
         "prior_gap_per_dim": aggregate_posterior_kl(result.mu, result.logvar).tolist(),
         "prior_c2st": prior_c2st(result.mu[:NUM_SAMPLES], result.logvar[:NUM_SAMPLES], seed=SEED),
@@ -61,6 +62,12 @@ def measure(model: VAE, corpus: Corpus, criteria: Criteria, device: torch.device
     }
     num_objects = statistic(test, "objects").astype(np.int64)
     return Measurements({**metrics, **criteria.check(metrics)}, result.mu.cpu().numpy(), num_objects, paths)
+
+
+@torch.no_grad()
+def own_metrics(criteria: Judge, model: VAE, grids: torch.Tensor, predicted: torch.Tensor) -> dict:
+    """The metrics that the criteria bring along, by key."""
+    return {metric.key: metric(model, grids, predicted) for metric in criteria.metrics}
 
 
 def _validity(

@@ -1,7 +1,7 @@
 """What every model is: a Gaussian posterior, a decoder to logits, and the noise between."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -73,13 +73,12 @@ class VAE(Protocol):
         """Integer grids (B, 16, 16) → logits of one posterior sample, and that sample."""
 
     # Of torch's module, what is used of a whole model.
-    to: Callable[..., Any]
-    train: Callable[..., Any]
-    eval: Callable[..., Any]
-    state_dict: Callable[..., dict[str, Any]]
-    load_state_dict: Callable[..., Any]
-
+    def to(self, *args: Any, **kwargs: Any) -> Any: ...
+    def train(self) -> Any: ...
+    def eval(self) -> Any: ...
     def parameters(self) -> Iterator[nn.Parameter]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
 
 
 class GaussianVAE(nn.Module):
@@ -128,3 +127,7 @@ class GaussianVAE(nn.Module):
         mu, logvar = self.encode(grids)
         z = reparameterize(mu, logvar, generator)
         return VAEOutput(self.decode(z), mu, logvar, z)
+
+
+if TYPE_CHECKING:
+    _: type[VAE] = GaussianVAE

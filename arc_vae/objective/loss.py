@@ -8,7 +8,7 @@ colours?": the chain rule of -log p(colour). The first costs nothing on a grid w
 the second costs ln 9 = 2.197 nats an object cell as long as nothing is known of colours.
 """
 
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -170,3 +170,7 @@ class BetaVAELoss:
             return terms
         blank = non_blank_nats(samples).mean()
         return terms._replace(total=terms.total + self.blank_weight * blank, blank_nats=blank)
+
+
+if TYPE_CHECKING:
+    _: type[Loss] = BetaVAELoss

@@ -129,6 +129,6 @@ def format_summary(metrics: dict, directory: RunDirectory) -> str:
     else:
         if too_little := metrics.get("trained_too_little"):
             words.append(too_little["finding"])
-        sweeps = ", ".join(metrics["fallback"])
-        words.append(f"to launch what answers the failures ({sweeps}): {fallback_command(directory.path)}")
+        if sweeps := ", ".join(metrics["fallback"]):
+            words.append(f"to launch what answers the failures ({sweeps}): {fallback_command(directory.path)}")
     return "\n".join(words)

@@ -14,7 +14,7 @@ from arc_vae.common.errors import UserError, require
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.instantiate import check_targets, instantiate_group
 from arc_vae.corpus.corpus import SPLITS, CorpusSource
-from arc_vae.evaluation import Criteria
+from arc_vae.evaluation.criteria import Judge
 from arc_vae.evaluation.two_sample import FOLDS
 from arc_vae.models import VAE
 from arc_vae.models.float64 import refuse_without_float64
@@ -39,7 +39,7 @@ class Experiment:
     source: CorpusSource
     trainer: Trainer
     early_stopping: EarlyStopping
-    criteria: Criteria
+    criteria: Judge
     wandb: WandbLogger
 
     def length(self, train_grids: int) -> Length:

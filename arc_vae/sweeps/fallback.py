@@ -52,7 +52,7 @@ def diagnose(run: RunDirectory) -> list[Remedy]:
     if too_little := metrics.get("trained_too_little"):
         return [Remedy(too_little["finding"], TRAINED_TOO_LITTLE)]
     for name, verdict in metrics["criteria"].items():
-        if not verdict["passed"]:
+        if not verdict["passed"] and name in FALLBACK_SWEEPS:  # a criterion of the user's own has no sweep
             answers.append(Remedy(describe_failure(name, verdict), FALLBACK_SWEEPS[name]))
     if (run.path / METRICS_LOG).is_file():
         records = read_metrics(run.path / METRICS_LOG)
