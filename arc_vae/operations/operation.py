@@ -1,7 +1,7 @@
 """An operation: its meaning on grids, and its way on a model's codes."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -37,7 +37,7 @@ class Operation:
     """
 
     parts: tuple[Part, ...]
-    model: nn.Module | None = None
+    model: nn.Module | None = field(default=None, repr=False)
     by_grid: bool = False
 
     @property
