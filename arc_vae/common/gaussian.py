@@ -1,4 +1,4 @@
-"""N(0, 1): the prior of every dimension, by shares."""
+"""Quantiles of N(0, 1), the prior of every dimension."""
 
 import math
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def icdf(share: Tensor) -> Tensor:
-    """The z below which N(0, 1) has so large a share."""
+    """Quantiles of N(0, 1): probabilities → z."""
     return math.sqrt(2) * torch.erfinv(2 * share - 1)
 
 
 def cdf(z: Tensor) -> Tensor:
-    """The share that N(0, 1) has below z: the inverse of `quantile`."""
+    """Cumulative probability of N(0, 1): z → probabilities. The inverse of `icdf`."""
     return 0.5 * (1 + torch.erf(z / math.sqrt(2)))
 
 
 def interval_width(share: Tensor | float, z: Tensor) -> Tensor:
-    """How wide so small a share of N(0, 1) is at z."""
+    """Width in z of a small probability of N(0, 1) at z."""
     return share * math.sqrt(2 * math.pi) * torch.exp(0.5 * z**2)

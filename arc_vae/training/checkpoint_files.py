@@ -5,6 +5,7 @@ from pathlib import Path
 from arc_vae.common.torch_files import save_checkpoint
 from arc_vae.models.base import VAE
 from arc_vae.models.saved import save_module
+from arc_vae.training import checkpoint_keys as keys
 
 LAST = "last.pth"
 BEST = "vae_best.pth"
@@ -32,7 +33,7 @@ class CheckpointWriter:
             save_checkpoint(state, self.path(BEST))
             save_module(model.encoder, self.path("encoder.pth"))
             save_module(model.decoder, self.path("decoder.pth"))
-        epoch = state["epoch"]
+        epoch = state[keys.EPOCH]
         if epoch % self.every == 0:
             kept = [self.path(f"{part}_epoch_{epoch}.pth") for part in ("vae", "encoder", "decoder")]
             save_checkpoint(state, kept[0])

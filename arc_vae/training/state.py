@@ -10,16 +10,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from arc_vae.common.legacy import FORMAT
 from arc_vae.models.base import VAE
 from arc_vae.models.saved import load_weights
+from arc_vae.training import checkpoint_keys as keys
 from arc_vae.training.batches import Batches, EpochOrder
 from arc_vae.training.device import gradient_scaler
 from arc_vae.training.early_stopping import EarlyStopping
-
-# The checkpoint's keys for what the last epoch measured.
-MEASURED = {
-    "train_loss": "train/loss_total",
-    "val_loss": "val/loss_total",
-    "pixel_accuracy": "val/pixel_accuracy",
-}
 
 
 @dataclass
@@ -42,8 +36,8 @@ class TrainingState:
 
     `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
     checkpoint to its corpus and its W&B run; `precision` is the one trained at. `seconds` is the time spent
-    in whole epochs, over all resumptions; `begun` is there only where training stopped within one. `scaler` does
-    nothing but in float16.
+    in whole epochs, over all resumptions; `epoch_progress` is there only within an epoch. `scaler` does nothing but in
+    float16.
     """
 
     model: VAE
@@ -95,36 +89,36 @@ class TrainingState:
         Plain containers and tensors only, so that `torch.load(weights_only=True)` reads it.
         """
         return {
-            "epoch": self.epoch,
-            "model_state_dict": self.model.state_dict(),
-            "optimizer_state_dict": self.optimizer.state_dict(),
-            "scheduler_state_dict": self.scheduler.state_dict(),
-            **{key: self.last_metrics.get(metric) for key, metric in MEASURED.items()},
-            "config": self.config,
-            "format": FORMAT,
-            "step": self.step,
-            "seconds": self.seconds,
-            "epoch_progress": vars(self.epoch_progress) if self.epoch_progress else None,
-            "early_stopping": self.early_stopping.state_dict(),
-            "rng": rng_state(),
-            "corpus_sha256": self.corpus_sha256,
-            "run_id": self.run_id,
-            "precision": self.precision,
-            "scaler": self.scaler.state_dict(),
+            keys.EPOCH: self.epoch,
+            keys.MODEL: self.model.state_dict(),
+            keys.OPTIMIZER: self.optimizer.state_dict(),
+            keys.SCHEDULER: self.scheduler.state_dict(),
+            **{key: self.last_metrics.get(metric) for key, metric in keys.MEASURED.items()},
+            keys.CONFIG: self.config,
+            keys.FORMAT: FORMAT,
+            keys.STEP: self.step,
+            keys.SECONDS: self.seconds,
+            keys.EPOCH_PROGRESS: vars(self.epoch_progress) if self.epoch_progress else None,
+            keys.EARLY_STOPPING: self.early_stopping.state_dict(),
+            keys.RNG: rng_state(),
+            keys.CORPUS_SHA256: self.corpus_sha256,
+            keys.RUN_ID: self.run_id,
+            keys.PRECISION: self.precision,
+            keys.SCALER: self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict, path: Path) -> None:
         """Continue from the checkpoint read from `path`. The random numbers come last, since loading may draw some."""
-        load_weights(self.model, state["model_state_dict"], path)
-        self.optimizer.load_state_dict(state["optimizer_state_dict"])
-        self.scheduler.load_state_dict(state["scheduler_state_dict"])
-        self.early_stopping.load_state_dict(state["early_stopping"])
-        if state.get("scaler"):
-            self.scaler.load_state_dict(state["scaler"])
-        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
-        self.epoch_progress = EpochProgress(**state["epoch_progress"]) if state.get("epoch_progress") else None
-        self.last_metrics = {metric: state[key] for key, metric in MEASURED.items()}
-        set_rng_state(state["rng"])
+        load_weights(self.model, state[keys.MODEL], path)
+        self.optimizer.load_state_dict(state[keys.OPTIMIZER])
+        self.scheduler.load_state_dict(state[keys.SCHEDULER])
+        self.early_stopping.load_state_dict(state[keys.EARLY_STOPPING])
+        if state.get(keys.SCALER):
+            self.scaler.load_state_dict(state[keys.SCALER])
+        self.epoch, self.step, self.seconds = state[keys.EPOCH], state[keys.STEP], state[keys.SECONDS]
+        self.epoch_progress = EpochProgress(**state[keys.EPOCH_PROGRESS]) if state.get(keys.EPOCH_PROGRESS) else None
+        self.last_metrics = {metric: state[key] for key, metric in keys.MEASURED.items()}
+        set_rng_state(state[keys.RNG])
 
 
 def rng_state() -> dict:

@@ -1,7 +1,7 @@
-"""How large objects are and how they are turned, and how often: the shares of the prior that a corpus's forms have.
+"""Probability of each form of object, counted on a corpus.
 
-An object's form is its bounding box once it stands upright, and the symmetry that put it so. Learned by counting: the
-only thing of the object slots' prior that depends on the corpus, with the number of objects.
+An object's form is its bounding box once it stands upright, and the symmetry that put it so. Forms and numbers of
+objects are all of the object slots' prior that depends on the corpus.
 """
 
 import torch
@@ -12,18 +12,18 @@ from arc_vae.common.grids import NUM_SYMMETRIES, SIZE
 
 NUM_FORMS = SIZE * SIZE * NUM_SYMMETRIES
 
-# So many objects' worth of the whole corpus's forms are added to what a slot was seen to hold: additive smoothing.
+# Additive smoothing: objects with the whole corpus's forms that are added to those counted in each slot.
 PSEUDO_COUNT = 10
 
-# Of the prior, what is kept for forms never seen: float32 has the digits to tell each one's stations apart, barely.
+# Probability kept for forms never seen: float32 has just enough digits to tell the placements of each apart.
 UNSEEN_SHARE = 5e-4
 
 
 class FormPrior(nn.Module):
-    """Shares of the forms, by number of objects and slot: seen frequencies; uniform before any grid was counted.
+    """Probabilities of the forms by number of objects and slot, as counted; uniform before any grid is counted.
 
-    A slot's forms are laid side by side in [0, 1], the most frequent first, so that near 1, where N(0, 1) is thin and
-    its quantiles are far apart, there are the rare ones with their small shares.
+    A slot's forms lie side by side in [0, 1], the most frequent first. The rare ones, with their small shares, lie near
+    1, where quantiles of N(0, 1) are far apart.
 
     Args:
         num_slots: S, the most objects.
@@ -47,28 +47,26 @@ class FormPrior(nn.Module):
 
     @torch.no_grad()
     def update_counts(self, count: Tensor, form: Tensor) -> None:
-        """Count grids with so many objects (B,), of these forms (B, S), those of empty slots left aside."""
+        """Add grids with so many objects (B,) of these forms (B, S) to the counts; empty slots' forms are ignored."""
         held = torch.arange(self.num_slots, device=count.device) < count[:, None]
         cell = (self._table(count) * NUM_FORMS + form)[held]
         self.counts += cell.bincount(minlength=self.counts.numel()).view_as(self.counts).int()
         self._update_tables()
 
     def cdf_interval(self, count: Tensor, form: Tensor) -> tuple[Tensor, Tensor]:
-        """Where in [0, 1] a slot's form begins, and its share: grids' numbers of objects (B,) and forms (B, S) →
-        float64 (B, S) both.
-        """
+        """Numbers of objects (B,) and forms (B, S) → where each begins in [0, 1], and its share, float64 (B, S) both."""
         table = self._table(count)
         place = self.position[table, form]
         return self.begin[table, place], self.share[table, place]
 
     def icdf(self, count: Tensor, level: Tensor) -> Tensor:
-        """The form (B, S) that a slot has at a level of [0, 1], float64 (B, S): the nearest if it is outside."""
+        """Numbers of objects (B,) and levels in [0, 1], float64 (B, S) → forms (B, S); outside, the nearest."""
         table = self._table(count)
         found = torch.searchsorted(self.ends, table + level.detach().clamp(0, 1), right=True) - table * NUM_FORMS
         return self.order[table, found.clamp(0, NUM_FORMS - 1)]
 
     def _table(self, count: Tensor) -> Tensor:
-        """Which row of the tables each slot has among so many objects (B,), (B, S)."""
+        """Numbers of objects (B,) → each slot's row in the tables (B, S)."""
         return count[:, None] * self.num_slots + torch.arange(self.num_slots, device=count.device)
 
     def _update_tables(self) -> None:

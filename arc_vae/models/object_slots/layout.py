@@ -1,4 +1,4 @@
-"""How objects share a code: a dimension each, one to say "stop", and the others are their shapes."""
+"""Which dimensions of a code belong to which object: one for each pose, one for "stop", the others for the shapes."""
 
 from typing import Any
 
@@ -12,11 +12,10 @@ from arc_vae.models.object_slots.symmetries import Symmetries
 
 
 class ShapeAllocation(nn.Module):
-    """Which of a code's d dimensions are whose, by the number n of objects, 1 to S.
+    """Assigns a code's d dimensions to poses, "stop" and shapes, by the number n of objects, 1 to S.
 
-    The first n are one object's each, the next says "stop", but for n = S, and the others are dealt in turn for the
-    shapes: of n objects the i-th has every n-th from the i-th on, so that one object has them all and two have half
-    each.
+    The first n dimensions are the objects' poses. The next says "stop", unless n = S. The others hold the shapes, dealt
+    in turn: of n objects the i-th has every n-th from the i-th on. So one object has them all, and two have half each.
 
     Args:
         latent_dim: d, above S. num_slots: S.
@@ -45,8 +44,8 @@ class ShapeAllocation(nn.Module):
             self.register_buffer(name, table, persistent=False)
 
     def slot_features(self, count: Tensor) -> Tensor:
-        """Numbers of objects (B,) → how many dimensions each slot has, which slot it is, how many objects there are:
-        indicators (B, S, 3D), as wide for any S.
+        """Numbers of objects (B,) → indicators (B, S, 3D): each slot's number of dimensions, its own number, and that
+        of objects. They are as wide for any S.
         """
         number = torch.arange(self.max_dims, device=count.device)
         slot = torch.arange(self.num_slots, device=count.device)[:, None] == number
@@ -55,14 +54,12 @@ class ShapeAllocation(nn.Module):
         return torch.cat([owned, slot.expand_as(counts), counts], dim=2).float()
 
     def assemble_code(self, where: Tensor, shapes: Tensor, count: Tensor) -> Tensor:
-        """What slots say of themselves (B, S) and of their shapes, each from its first dimension on (B, S, D) → the
-        code (B, d) of so many objects (B,).
-        """
+        """Poses (B, S), shapes from their first dimension on (B, S, D), numbers of objects (B,) → codes (B, d)."""
         shapes = shapes.flatten(1).gather(1, self.source[count])
         return torch.where(self.of_shapes[count], shapes, F.pad(where, (0, shapes.shape[1] - self.num_slots)))
 
     def split_code(self, code: Tensor, count: Tensor) -> Tensor:
-        """The code (B, d) of so many objects (B,) → every slot's own (B, S, D), 0 where it has none."""
+        """Codes (B, d) of so many objects (B,) → each slot's shape dimensions (B, S, D), 0 where it has none."""
         return F.pad(code, (0, 1)).gather(1, self.owned[count].flatten(1)).view(len(code), self.num_slots, -1)
 
 
@@ -71,7 +68,7 @@ MAX_SLOTS = 16
 
 
 class SlotLayout(nn.Module):
-    """What encoder and decoder know without learning it by gradients: how the code is laid out.
+    """The layout of the code, which encoder and decoder share: the base class of both. Nothing in it is trained.
 
     Args:
         latent_dim: d. num_slots: S; None until `set_num_slots`, which then may be asked for any, up to
@@ -105,7 +102,7 @@ class SlotLayout(nn.Module):
         self.register_load_state_dict_pre_hook(_set_saved_num_slots)
 
     def set_num_slots(self, num_slots: int) -> None:
-        """Lay the code out for so many; the weights suit any number."""
+        """Lay the code out for that many slots; the weights suit any number."""
         device = next((parameter.device for parameter in self.parameters()), None)
         self.num_slots = num_slots
         self.pose_codec = PoseCodec(num_slots).to(device)
@@ -113,7 +110,7 @@ class SlotLayout(nn.Module):
 
 
 def _set_saved_num_slots(slots: SlotLayout, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Before weights are loaded; what is not there, or impossible, is left for the loading to refuse."""
+    """Lay the code out as in a state dict that is about to be loaded. Loading refuses what is missing or impossible."""
     counts = state.get(f"{prefix}pose_codec.form_prior.counts", slots.pose_codec.form_prior.counts)
     if counts.dim() == 3 and 1 <= counts.shape[1] <= slots.max_slots:
         slots.set_num_slots(counts.shape[1])

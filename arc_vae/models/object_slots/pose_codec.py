@@ -1,8 +1,8 @@
-"""One number for how large an object is, how turned, of which colour and where it stands: a tour through all of these,
-and the codes of its stations.
+"""Encode an object's size, symmetry, colour and position as one latent dimension.
 
-Of each form (bounding box and symmetry) the tour visits every colour, row and column at which it fits. They are in the
-order of a reflected Gray code: a step of the tour changes the colour, the row or the column by one.
+A form is a bounding box and a symmetry. A placement of a form is a colour, a row and a column at which it fits. The
+placements of each form are numbered in the order of a reflected Gray code: from one to the next the colour, the row or
+the column changes by one. A form's share of the prior and a placement's rank together become a quantile of N(0, 1).
 """
 
 from typing import NamedTuple
@@ -18,11 +18,11 @@ OBJECT_COLORS = NUM_COLORS - 1
 
 
 class Poses(NamedTuple):
-    """What the slots of a code say, (B, S) but for `num_objects` (B,).
+    """The decoded poses of a code's slots, (B, S) but for `num_objects` (B,).
 
     `num_objects`: how many slots hold an object; `extent` (B, S, 2): rows and columns of its bounding box as it stands
-    upright; `symmetry`: how it is turned; `rank`: its station among those of its form, a real number; `past_stop`:
-    how many stations away from saying "stop", negative where the slot says so.
+    upright; `symmetry`: how it is turned; `rank`: its placement among those of its form, a real number; `past_stop`:
+    the distance from "stop" (no more objects) in placements, negative where the slot says "stop".
     """
 
     num_objects: Tensor
@@ -32,18 +32,18 @@ class Poses(NamedTuple):
     past_stop: Tensor
 
     def nearest_placement(self) -> tuple[Tensor, Tensor]:
-        """Colours less one (B, S) and corners (B, S, 2) as the objects stand upright."""
+        """Colours less one (B, S) and corners (B, S, 2) of the placements nearest to `rank`, the objects upright."""
         station = torch.minimum(self.rank.round().clamp(min=0).long(), num_placements(self.extent) - 1)
         return rank_to_placement(station, self.extent)
 
 
 def num_placements(extent: Tensor) -> Tensor:
-    """How many stations objects have whose boxes are so many rows and columns (..., 2)."""
+    """Number of placements (...) of objects whose boxes are so many rows and columns (..., 2)."""
     return OBJECT_COLORS * (SIZE + 1 - extent).prod(dim=-1)
 
 
 def placement_to_rank(color: Tensor, corner: Tensor, extent: Tensor) -> Tensor:
-    """Colours less one (...), corners and extents (..., 2) → the number of the station, from 0."""
+    """Colours less one (...), corners and extents (..., 2) → the placement's rank, from 0."""
     rows, columns = (SIZE + 1 - extent).unbind(dim=-1)
     row, column = corner.unbind(dim=-1)
     line = color * rows + _back_if_odd(row, rows, color)
@@ -51,7 +51,7 @@ def placement_to_rank(color: Tensor, corner: Tensor, extent: Tensor) -> Tensor:
 
 
 def rank_to_placement(rank: Tensor, extent: Tensor) -> tuple[Tensor, Tensor]:
-    """Stations' numbers (...) of boxes (..., 2) → colours less one (...) and corners (..., 2): undoes `gray_rank`."""
+    """Ranks (...) of boxes (..., 2) → colours less one (...) and corners (..., 2): undoes `placement_to_rank`."""
     rows, columns = (SIZE + 1 - extent).unbind(dim=-1)
     line = rank // columns
     color = line // rows
@@ -60,14 +60,16 @@ def rank_to_placement(rank: Tensor, extent: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _back_if_odd(digit: Tensor, radix: Tensor, turn: Tensor) -> Tensor:
-    """Every second time the digits are counted down."""
+    """The digit, or its complement in `radix` where `turn` is odd: Gray codes count every second time down."""
     return torch.where(turn % 2 == 0, digit, radix - 1 - digit)
 
 
 class PoseCodec(nn.Module):
-    """Codes of S slots, each a quantile of N(0, 1): below a share of the prior a slot says "stop, no more objects";
-    above it the forms have the shares of `Forms`, and all stations of a form the same. The first slot never stops; the
-    others' shares make 1 to S objects as likely as they are in the grids that were counted.
+    """Encodes and decodes the poses of S slots, a quantile of N(0, 1) each.
+
+    The lowest part of [0, 1] means "stop, no more objects". Above it each form has its share of `FormPrior`, divided
+    evenly among its placements. The first slot never stops; the others stop so often that 1 to S objects are as likely
+    as in the grids that were counted.
     """
 
     def __init__(self, num_slots: int):
@@ -76,14 +78,15 @@ class PoseCodec(nn.Module):
         self.form_prior = FormPrior(num_slots)
 
     def stop_share(self) -> Tensor:
-        """The share of each slot below which it says "stop", float64 (S,)."""
+        """The probability that each slot says "stop", float64 (S,)."""
         number = self.form_prior.number_shares
         at_least = number.flip(0).cumsum(dim=0).flip(0)
         return torch.cat([number.new_zeros(1), (number / at_least)[:-1]])
 
     def stop_posterior(self) -> tuple[Tensor, Tensor]:
-        """μ and σ of "stop", (S,) both: the middle of its share, and a third of the way to its end; for the first slot,
-        which never stops, the prior's.
+        """μ and σ of "stop", (S,) both; the prior's for the first slot, which never stops.
+
+        μ is the middle of the share that means "stop", three σ lead to its end.
         """
         share = self.stop_share()
         never = share == 0
@@ -93,7 +96,7 @@ class PoseCodec(nn.Module):
     def encode(
         self, count: Tensor, color: Tensor, symmetry: Tensor, extent: Tensor, corner: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Each slot's z, and how far apart in z neighbouring stations are there, float32 (B, S) both.
+        """Each slot's z, and the distance of neighbouring placements in z there, float32 (B, S) both.
 
         Args:
             count: numbers of objects (B,). color: less one (B, S). symmetry: (B, S). extent, corner: (B, S, 2).
@@ -116,7 +119,7 @@ class PoseCodec(nn.Module):
         return icdf(level), (1 - stop) * step
 
     def decode(self, z: Tensor) -> Poses:
-        """z (B, S) → what it says: the inverse of `code`."""
+        """z (B, S) → poses: the inverse of `encode`."""
         stop = self.stop_share()
         level = (cdf(z.double()) - stop) / (1 - stop)
         count = (level > 0).cumprod(dim=1).sum(dim=1).clamp(min=1)
@@ -124,7 +127,7 @@ class PoseCodec(nn.Module):
         extent, symmetry = form_from_index(form)
         begin, share = self.form_prior.cdf_interval(count, form)
         rank = (level - begin) / share * num_placements(extent) - 0.5
-        # In stations of the form that lies beside "stop".
+        # In placements of the form that lies beside "stop".
         first = self.form_prior.icdf(count, torch.zeros_like(level))
         _, share = self.form_prior.cdf_interval(count, first)
         past_stop = level / share * num_placements(form_from_index(first)[0])
@@ -132,7 +135,7 @@ class PoseCodec(nn.Module):
 
 
 def form_index(extent: Tensor, symmetry: Tensor) -> Tensor:
-    """Extents (..., 2), 1 to 16, and symmetries (...) → the form's number."""
+    """Extents (..., 2), 1 to 16, and symmetries (...) → the forms' numbers (...)."""
     return ((extent[..., 0] - 1) * SIZE + extent[..., 1] - 1) * NUM_SYMMETRIES + symmetry
 
 

@@ -1,8 +1,8 @@
-"""One number for which colours a grid has: its palette, and the share of N(0, 1) that stands for it.
+"""Encode which colours a grid has, its palette, as one latent dimension.
 
-Colours are interchangeable: named in the order of their areas, all recolourings of a grid are one grid. A palette
-says which colour has which name. It is told digit by digit, the colour of most cells first, so that a grid of two
-colours need not tell of a third: its share of the prior is that of all palettes that begin with these two.
+Colours are interchangeable: renamed in the order of their areas, all recolourings of a grid are one grid. A palette
+says which colour has which name. It is a mixed-radix number whose first digit is the most frequent colour. Colours a
+grid lacks need no digit: a grid of two colours has the share of the prior of all palettes that begin with these two.
 """
 
 import itertools
@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from arc_vae.common.gaussian import cdf, icdf, interval_width
 from arc_vae.common.grids import BACKGROUND, CELLS, NUM_COLORS
 
-# Colours whose names the code tells; those after them are named in their own order. float32 tells no more apart.
+# Digits of a palette: colours whose names are coded. The others are named in ascending order: float32 has no room.
 NUM_CODED_COLORS = 5
 
-# For each place in the order of areas, how many colours are left to stand there.
+# Radix of each digit: how many colours are left at that place in the order of areas.
 RADICES = [NUM_COLORS - 1 - place for place in range(NUM_CODED_COLORS)]
 PALETTES = math.prod(RADICES)
 
-# From the middle of a palette's share to its border.
+# Standard deviations from the middle of a palette's share to its border.
 SIGMAS = 4
 
 
 class PaletteCodec(nn.Module):
-    """All palettes in order, each with the same share of the prior: which names they give, and their codes."""
+    """Encodes and decodes palettes. All have the same share of the prior, in their order as numbers."""
 
     names: Tensor  # by palette, the name of each of the ten colours, int64 (PALETTES, 10)
     shared: Tensor  # by number of colours coded, how many palettes begin with the same, int64
@@ -45,8 +45,8 @@ class PaletteCodec(nn.Module):
 
     @torch.no_grad()
     def encode(self, grids: Tensor) -> tuple[Tensor, Tensor]:
-        """Integer grids (B, 16, 16) → the first palette (B,) that names their colours by area, and how many it has to
-        tell (B,). Of equal areas the one whose last cell stands later comes first.
+        """Integer grids (B, 16, 16) → the first palette (B,) that names their colours by area, and the number of digits
+        that it needs (B,). Of equal areas the one whose last cell stands later comes first.
         """
         cells = grids.flatten(1).long()
         area = torch.zeros(len(grids), NUM_COLORS, dtype=torch.int64, device=grids.device)
@@ -62,7 +62,7 @@ class PaletteCodec(nn.Module):
         return (digits * self.shared[1:]).sum(dim=1), told
 
     def posterior(self, first: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
-        """The first palette of so many colours (B,) → μ and σ (B,): well within the share of all that tell the same."""
+        """First palettes and numbers of digits (B,) → μ and σ (B,): SIGMAS σ within the share of all that begin so."""
         share = self.shared[told].double() / PALETTES
         mu = icdf(first.double() / PALETTES + share / 2)
         sigma = (interval_width(share, mu) / (2 * SIGMAS)).where(
@@ -71,5 +71,5 @@ class PaletteCodec(nn.Module):
         return mu.float(), sigma.float()
 
     def decode(self, z: Tensor) -> Tensor:
-        """Codes (B,) → the name of each of the ten colours, int64 (B, 10); the background's is 0."""
+        """z (B,) → the name of each of the ten colours, int64 (B, 10); the background's is 0."""
         return self.names[(cdf(z.double()) * PALETTES).long().clamp(0, PALETTES - 1)]
