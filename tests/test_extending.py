@@ -40,7 +40,7 @@ def test_the_readme_is_as_short_as_it_says_and_names_only_files_that_exist():
     rooms = (README.parent, README.parents[1], README.parent / "models")
     assert len(named) > 40
     missing = [name for name in named if not any((room / name).exists() for room in rooms)]
-    assert sorted(missing) == ["atomic/"]  # a folder of corpus/, named in its row
+    assert sorted(missing) == ["arc.py", "atomic/", "npz.py"]  # of corpus/, named in its row
 
 
 def test_a_model_a_loss_a_source_a_metric_and_a_criterion_of_the_users_are_trained(folder):
@@ -54,8 +54,8 @@ def test_a_model_a_loss_a_source_a_metric_and_a_criterion_of_the_users_are_train
     assert metrics["criteria"]["colors_kept"]["value"] == metrics["colors_kept"] and "colors_kept" in done.stdout
     record = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
     assert record["train/loss_kl"] == pytest.approx(abs(record["train/kl_nats"] - 25), abs=1e-3)
-    decoder = torch.load(run / "checkpoints" / "decoder.pth", weights_only=True)
-    assert decoder["class"] == "mine.model.DenseDecoder" and decoder["arguments"] == {"latent_dim": 10, "width": 256}
+    encoder = torch.load(run / "checkpoints" / "encoder.pth", weights_only=True)
+    assert encoder["class"] == "mine.model.DenseEncoder" and encoder["arguments"] == {"latent_dim": 10, "width": 256}
 
 
 def test_a_metric_alone_is_measured_and_one_by_a_name_of_the_catalogue_is_refused_before_any_work(folder):

@@ -59,17 +59,17 @@ class ObjectSlotDecoder(SlotLayout):
         return painted * (row[:, :, None] & column[:, None])
 
     def place_shapes(self, canvas: Tensor, objects: Poses, detour: Tensor | int = 0) -> tuple[Tensor, Tensor]:
-        """Canvases (B · S, 16, 16) moved to the two stations nearest to each one's rank, as likely as it makes each,
-        and turned; and the probabilities of their colours (B · S, 9).
+        """Canvases (B · S, 16, 16) → the same, moved to the two placements nearest to each one's rank, weighted by how
+        near, and turned; and the probabilities of their colours (B · S, 9).
 
-        Neighbouring stations differ in row, column or colour alone, so that the three are independent.
+        Neighbouring placements differ in row, column or colour alone, so that the three are independent.
         """
         extent, rank = objects.extent.flatten(0, 1), objects.rank.flatten()
         first = torch.minimum(rank.detach().floor().clamp(min=0).long(), num_placements(extent) - 2)
         second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
-        moves, colors = [], []  # of both stations
-        for share, station in ((1 - second, first), (second, first + 1)):
-            color, corner = rank_to_placement(station, extent)
+        moves, colors = [], []  # of both placements
+        for share, placement in ((1 - second, first), (second, first + 1)):
+            color, corner = rank_to_placement(placement, extent)
             corner = torch.minimum((corner + detour).clamp(min=0), SIZE - extent)
             moves.append(share[:, :, None] * F.one_hot(corner, SIZE))
             colors.append(share * F.one_hot(color, OBJECT_COLORS))

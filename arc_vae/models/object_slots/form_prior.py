@@ -54,7 +54,7 @@ class FormPrior(nn.Module):
         self._update_tables()
 
     def cdf_interval(self, count: Tensor, form: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers of objects (B,) and forms (B, S) → where each begins in [0, 1], and its share, float64 (B, S) both."""
+        """Numbers of objects (B,), forms (B, S) → where each begins in [0, 1], and its share, float64 (B, S) both."""
         table = self._table(count)
         place = self.position[table, form]
         return self.begin[table, place], self.share[table, place]

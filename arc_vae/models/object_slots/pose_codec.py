@@ -33,8 +33,8 @@ class Poses(NamedTuple):
 
     def nearest_placement(self) -> tuple[Tensor, Tensor]:
         """Colours less one (B, S) and corners (B, S, 2) of the placements nearest to `rank`, the objects upright."""
-        station = torch.minimum(self.rank.round().clamp(min=0).long(), num_placements(self.extent) - 1)
-        return rank_to_placement(station, self.extent)
+        placement = torch.minimum(self.rank.round().clamp(min=0).long(), num_placements(self.extent) - 1)
+        return rank_to_placement(placement, self.extent)
 
 
 def num_placements(extent: Tensor) -> Tensor:
