@@ -43,11 +43,26 @@ def spans(text: str) -> list[str]:
     return [span.replace("\\|", "|") for span in SPAN.findall(prose)]
 
 
+def continued(text: str) -> list[str]:
+    """The `code` of first cells in tables headed `python -m arc_vae.…`, with what the head says before `…`."""
+    found: list[str] = []
+    head = ""
+    for line in FENCE.sub("\n", text).splitlines():
+        cell = SPAN.findall(re.split(r"(?<!\\)\|", line)[1]) if line.startswith("|") else []
+        if not line.startswith("|"):
+            head = ""
+        elif cell and re.fullmatch(r"python -m arc_vae\..*…", cell[0]):
+            head = cell[0].removesuffix("…")
+        elif head:
+            found += [head + span.replace("\\|", "|") for span in cell]
+    return found
+
+
 def commands(text: str) -> list[str]:
-    """What follows `python -m arc_vae.` in a page's blocks and within its lines, refused ones left out; sorted."""
+    """What follows `python -m arc_vae.` in a page's blocks, tables and lines, refused ones left out; sorted."""
     lines = [line for block in fences(text, "", "bash") for line in block.replace("\\\n", " ").splitlines()]
-    found = [match[1] for line in [*lines, *spans(text)] for match in COMMAND.finditer(line)]
-    return sorted({command.partition("  #")[0].strip() for command in found})
+    found = [match[1] for line in [*lines, *spans(text), *continued(text)] for match in COMMAND.finditer(line)]
+    return sorted({" ".join(command.partition("  #")[0].split()) for command in found})
 
 
 def refusals(text: str) -> list[Refusal]:
@@ -57,14 +72,16 @@ def refusals(text: str) -> list[Refusal]:
 
 
 def own_files(text: str) -> dict[str, str]:
-    """The YAML files that a page shows, by the path in their first line."""
-    return {block.split("\n")[0].removeprefix("# "): block for block in fences(text, "yaml") if block[:2] == "# "}
+    """The YAML files that a page shows, by the path in a comment at their top."""
+    named = ((re.search(r"^# (\S+\.yaml)$", block, re.MULTILINE), block) for block in fences(text, "yaml"))
+    return {match[1]: block for match, block in named if match}
 
 
 def words(command: str, **places: str) -> list[str]:
     """A command's words, each `<run dir>` as `places` says it (run_dir) or as a path; `[optional]` words bare."""
     filled = PLACEHOLDER.sub(lambda name: places.get(re.sub(r"\W", "_", name[0][1:-1]), "outputs/x"), command)
-    bare = [re.sub(r"^\[(.*)\]$", r"\1", word) for word in shlex.split(filled.replace("=…", "=x.npz"))]
+    filled = filled.replace("[data=…]", "data=npz data.path=x.npz").replace("=…", "=x.npz")
+    bare = [re.sub(r"^\[(.*)\]$", r"\1", word) for word in shlex.split(filled)]
     return [re.sub(r"(=[^|\[{]*)\|.*", r"\1", word) for word in bare if word not in ("…", "overrides")]
 
 
