@@ -214,7 +214,7 @@ def test_stopped_by_a_signal_it_saves_the_last_step_and_says_how_to_go_on(
     assert process.returncode == exit_status and "Traceback" not in err
     saved = torch.load(directory / "checkpoints" / "last.pth", weights_only=True)
     assert saved["step"] == read_metrics(directory / "metrics.jsonl")[-1]["step"] and number.name in status["reason"]
-    assert status["state"] == "preempted" and f"hydra.run.dir={directory} goes on" in status["reason"]
+    assert status["state"] == "preempted" and f"resume={directory} goes on" in status["reason"]
     assert status["reason"] in out
 
 

@@ -16,7 +16,7 @@ from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.instantiate import check_targets, instantiate_group
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.models import GaussianVAE
-from arc_vae.models.saved import import_model_class, load_weights
+from arc_vae.models.saved import import_model_class, load_weights, refuse_strange_halves
 from arc_vae.operations.store import FILE_NAME as OPERATORS
 from arc_vae.operations.store import load_operators
 from arc_vae.training.checkpoint_files import BEST
@@ -79,6 +79,7 @@ def _open_part(state: dict, path: Path, trust: Sequence[str]) -> Networks:
 def _open_parts(parts: list[Networks], folder: Path) -> Networks:
     if len(parts) == 1:
         return parts[0]
+    refuse_strange_halves(folder)
     encoder, decoder = parts
     if encoder.latent_dim != decoder.latent_dim:
         raise UserError(f"{folder}: encoder.pth has {encoder.latent_dim} dimensions, decoder.pth {decoder.latent_dim}")

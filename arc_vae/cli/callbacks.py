@@ -1,16 +1,30 @@
 """Checks that a command runs before Hydra creates or writes anything."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from arc_vae.cli.command import exit_with_error
+from arc_vae.cli.command import as_user_error, exit_with_error
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.validate import validate_config
 from arc_vae.runs.run_directory import RunDirectory
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """End the process with a sentence for a mistake, with a traceback for a fault: Hydra would warn and go on."""
+    try:
+        yield
+    except Exception as error:
+        if mistake := as_user_error(error):
+            exit_with_error(mistake)
+        traceback.print_exc()
+        raise SystemExit(1) from None
 
 
 class ValidateConfig(Callback):
@@ -18,16 +32,14 @@ class ValidateConfig(Callback):
 
     # Hydra's own signature leaves out that it passes the name too.
     def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
-        cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        try:
+        with refusals():
+            self.redirect(config)
+            cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             validate_config(cfg, config_name)
             self.check(cfg, Path(config.hydra.run.dir))
-        except UserError as error:
-            exit_with_error(error)
-        except Exception:
-            # Hydra would turn it into a warning and go on.
-            traceback.print_exc()
-            raise SystemExit(1) from None
+
+    def redirect(self, config: DictConfig) -> None:
+        """Change the composed configuration before it is looked at, where the command must."""
 
     def check(self, cfg: DictConfig, output_dir: Path) -> None:
         """Raise UserError for what this command cannot work with; its keys and types are right already."""
@@ -36,12 +48,26 @@ class ValidateConfig(Callback):
 class PreflightCallback(ValidateConfig):
     """Step 0 of a run, before Hydra makes its directory: see `arc_vae.runs.prepare`."""
 
-    def check(self, cfg: DictConfig, output_dir: Path) -> None:
-        directory = RunDirectory(output_dir)
-        if directory.state == "finished":
-            print(f"{directory.path} is finished already; its verdict is in {directory.metrics_file}")
-            raise SystemExit(0)
-        # torch is imported only when there is something to train: --help answers at once.
-        from arc_vae.runs.prepare import keep_prepared, prepare_run
+    def redirect(self, config: DictConfig) -> None:
+        if config.resume is not None:
+            from arc_vae.runs.resume import point_at_run
 
-        keep_prepared(prepare_run(cfg, RunDirectory(output_dir.absolute())))
+            point_at_run(config)
+
+    def check(self, cfg: DictConfig, output_dir: Path) -> None:
+        # torch is imported only when there is something to train: --help answers at once.
+        from arc_vae.runs.prepare import is_finished, keep_prepared, prepare_run
+
+        directory = RunDirectory(output_dir.absolute())
+        if is_finished(cfg, directory):
+            print(f"{output_dir} is finished already; its verdict is in {output_dir / directory.metrics_file.name}")
+            raise SystemExit(0)
+        keep_prepared(prepare_run(cfg, directory))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        from arc_vae.sweeps.claim import claim_sweep
+
+        with refusals():
+            if config.resume is not None:
+                raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
+            claim_sweep(Path(config.hydra.sweep.dir))

@@ -4,13 +4,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError
+from arc_vae.common import locks
+from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
+from arc_vae.common.output import drop_unwritable_output
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.suggest import describe_hydra_error
 from arc_vae.configuration.validate import validate_config
@@ -34,25 +37,27 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
                 task(cfg)
             except UserError as error:
                 exit_with_error(error)
-            except KeyboardInterrupt:
-                print("interrupted", file=sys.stderr)
-                raise SystemExit(INTERRUPTED) from None
 
         # Hydra names the job after the task's module.
         guarded.__module__ = task.__module__
 
         def main() -> None:
+            drop_unwritable_output()
             # Hydra then raises what it would otherwise print in its own words.
             before = os.environ.get("HYDRA_FULL_ERROR")
             os.environ["HYDRA_FULL_ERROR"] = "1"
             try:
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
-            except (UserError, HydraException, OmegaConfBaseException, ValueError) as error:
+            except (UserError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:
                 mistake = as_user_error(error)
                 if mistake is None or (SHOW_TRACEBACK and mistake is not error):
                     raise
                 exit_with_error(mistake)
+            except KeyboardInterrupt:
+                print("interrupted", file=sys.stderr)
+                raise SystemExit(INTERRUPTED) from None
             finally:
+                locks.release_all()
                 if before is None:
                     del os.environ["HYDRA_FULL_ERROR"]
 
@@ -67,6 +72,8 @@ def as_user_error(error: Exception) -> UserError | None:
         return error
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return UserError(describe_hydra_error(error))
+    if isinstance(error, OSError):
+        return disk_error(error, Path.cwd())
     # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
     given = " ".join(sys.argv[1:])
     if str(error).startswith("Config group override must be"):

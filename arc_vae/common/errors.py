@@ -3,8 +3,17 @@
 Commands print a `UserError` without a traceback and exit with status 2.
 """
 
+import errno
+import os
+
 USER_MISTAKE = 2
 INTERRUPTED = 130  # the shell's own status for a process ended by Ctrl-C
+
+
+# What a disk refuses: full, over a quota or a limit, read-only, not ours, vanished, broken.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+BROKEN = {errno.EIO, errno.ESTALE}
 
 
 class UserError(Exception):
@@ -22,3 +31,17 @@ def require(condition: bool, name: str, value: object, wanted: str) -> None:
     """Raise `InvalidValue` unless `condition` holds: `require(d >= 1, "latent_dim", d, "at least 1")`."""
     if not condition:
         raise InvalidValue(name, value, wanted)
+
+
+def disk_error(error: BaseException, where: object, needed_bytes: int = 0) -> UserError | None:
+    """What a disk has refused, in one sentence; None where that is not what went wrong.
+
+    Args:
+        where: the file or folder in question, where the error does not name one.
+        needed_bytes: how much room is needed, as far as that is known.
+    """
+    if not isinstance(error, OSError) or error.errno not in FULL | CLOSED | BROKEN:
+        return None
+    room = f": {needed_bytes / 1e6:.0f} MB are needed" if needed_bytes else ""
+    remedy = "make room" if error.errno in FULL else "see that it can be written"
+    return UserError(f"{error.filename or where}: {os.strerror(error.errno)}{room}; {remedy}")

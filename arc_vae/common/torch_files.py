@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -13,7 +14,17 @@ from arc_vae.common.legacy import FORMAT, upgrade_checkpoint
 def save_checkpoint(payload: dict, path: Path) -> None:
     """Write a checkpoint whole: a killed run never leaves half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: torch.save(payload, file))
+    write_atomically(path, lambda file: _save(payload, file))
+
+
+def _save(payload: dict, file: BinaryIO) -> None:
+    try:
+        torch.save(payload, file)
+    except RuntimeError as error:
+        # Of a write that the disk refused, torch tells that it could not end the file.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:

@@ -1,5 +1,6 @@
 """Models and their halves rebuilt from files, as classes of this package only."""
 
+import hashlib
 import importlib
 from pathlib import Path
 
@@ -13,17 +14,46 @@ from arc_vae.models.base import VAE
 
 # Parts and models may be rebuilt from a file only as classes of this package: a file can come from anyone.
 TRUSTED_MODELS = "arc_vae.models"
+PART = "an encoder.pth or decoder.pth of arc_vae"
 
 
-def save_module(part: nn.Module, path: Path) -> None:
-    """Save an encoder or decoder with what rebuilding it alone needs."""
+def save_module(part: nn.Module, path: Path, origin: dict | None = None) -> None:
+    """Save an encoder or decoder with what rebuilding it alone needs.
+
+    `origin` names the whole model that it is a half of: {"epoch": …, "digest": …}.
+    """
     kind = type(part)
     # Classes of this package by the room that exports them, so that their files can move.
     exported = getattr(importlib.import_module(TRUSTED_MODELS), kind.__name__, None) is kind
     name = f"{TRUSTED_MODELS if exported else kind.__module__}.{kind.__qualname__}"
-    save_checkpoint(
-        {"format": FORMAT, "class": name, "arguments": part.arguments, "state_dict": part.state_dict()}, path
-    )
+    about = {"format": FORMAT, "class": name, "arguments": part.arguments, "origin": origin}
+    save_checkpoint({**about, "state_dict": part.state_dict()}, path)
+
+
+def weights_digest(weights: dict[str, torch.Tensor]) -> str:
+    """A sha256 of a model's weights, their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        weight = weight.detach().cpu().contiguous()
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def refuse_strange_halves(folder: Path) -> None:
+    """See that encoder.pth and decoder.pth of a folder are halves of one model; files of earlier versions do not tell.
+
+    Raises:
+        UserError: they are of different epochs or models.
+    """
+    files = [folder / "encoder.pth", folder / "decoder.pth"]
+    origins = [load_checkpoint(file, {"state_dict"}, PART).get("origin") for file in files if file.is_file()]
+    if len(origins) == 2 and None not in origins and origins[0] != origins[1]:
+        told = [f"epoch {origin.get('epoch')} ({str(origin.get('digest'))[:8]})" for origin in origins]
+        raise UserError(
+            f"{files[0]} is of {told[0]}, {files[1]} of {told[1]}: a run was stopped between the two; go on with it by "
+            "python -m arc_vae.train resume=<run dir>, which mends them, or take vae_best.pth"
+        )
 
 
 def load_module(path: Path, device: torch.device | str = "cpu") -> nn.Module:
@@ -32,8 +62,7 @@ def load_module(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     Raises:
         UserError: a missing or foreign file, or a class that is not one of `arc_vae.models`.
     """
-    what = "an encoder.pth or decoder.pth of arc_vae"
-    state = load_checkpoint(Path(path), {"class", "arguments", "state_dict"}, what)
+    state = load_checkpoint(Path(path), {"class", "arguments", "state_dict"}, PART)
     part = import_model_class(state["class"], str(path))(**state["arguments"])
     load_weights(part, state["state_dict"], Path(path))
     return part.to(device).eval()

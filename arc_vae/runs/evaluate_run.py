@@ -19,7 +19,7 @@ from arc_vae.reporting.verdict_text import fallback_command, format_verdict
 from arc_vae.runs.experiment import Experiment
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import METRICS_LOG, MetricsLog, read_metrics
-from arc_vae.training.checkpoint_files import BEST, LAST
+from arc_vae.training.checkpoint_files import BEST, LAST, load_last
 from arc_vae.training.short_runs import longest_warmup, trained_too_little
 
 PATHS_DRAWN = 8
@@ -47,8 +47,10 @@ def measure_run(
     best = load_checkpoint(
         best_file, {"model_state_dict", "corpus_sha256", "epoch"}, "the vae_best.pth of an arc_vae run"
     )
-    last_file, wanted = directory.checkpoints / LAST, {"epoch", "step", "seconds", "precision"}
-    last = load_checkpoint(last_file, wanted, "the last.pth of an arc_vae run")
+    wanted = {"epoch", "step", "seconds", "precision"}
+    last = load_last(directory.checkpoints, wanted, "the last.pth of an arc_vae run")
+    if last is None:
+        raise UserError(f"{directory.checkpoints / LAST} does not exist; give a run directory as training left it")
     if not another:
         check_corpus_digest(corpus.sha256, best, best_file)
     device = experiment.trainer.device

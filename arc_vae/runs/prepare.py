@@ -7,11 +7,17 @@ what is trained. A sweep's workers prepare theirs when they start.
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.configuration.instantiate import to_plain
 from arc_vae.runs.experiment import Experiment, check_buildable
-from arc_vae.runs.resume import load_resume_checkpoint
+from arc_vae.runs.frozen_config import keep_longer_config, load_frozen_config
+from arc_vae.runs.resume import (
+    load_initial_weights,
+    load_resume_checkpoint,
+    refuse_other_experiment,
+    refuse_stopped_early,
+)
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training.device import configure_process
 
@@ -42,7 +48,33 @@ def prepare_run(cfg: DictConfig, directory: RunDirectory) -> PreparedRun:
     experiment = check_buildable(cfg)
     directory.acquire()
     config = to_plain(cfg)
-    return PreparedRun(directory, config, experiment, load_resume_checkpoint(directory, config))
+    checkpoint = load_resume_checkpoint(directory, config)
+    if asks_for_more_epochs(cfg, directory):
+        if checkpoint:
+            refuse_stopped_early(checkpoint, config, directory)
+        keep_longer_config(directory, OmegaConf.masked_copy(cfg, [key for key in cfg if key != "resume"]))
+    if checkpoint is None and config.get("init_from") is not None:
+        load_initial_weights(experiment.model, Path(config["init_from"]))
+    return PreparedRun(directory, config, experiment, checkpoint)
+
+
+def is_finished(cfg: DictConfig, directory: RunDirectory) -> bool:
+    """Whether the directory holds this experiment, finished, and no more epochs of it are asked for.
+
+    Raises:
+        UserError: it holds another experiment, finished, or the corpus has changed since; what differs is named.
+    """
+    if directory.state != "finished" or asks_for_more_epochs(cfg, directory):
+        return False
+    refuse_other_experiment(cfg, directory)
+    return True
+
+
+def asks_for_more_epochs(cfg: DictConfig, directory: RunDirectory) -> bool:
+    """Whether `resume=` goes on with a run for longer than is frozen in its directory."""
+    if cfg.get("resume") is None:
+        return False
+    return cfg.training.max_epochs > load_frozen_config(directory.path).training.max_epochs
 
 
 def keep_prepared(run: PreparedRun) -> None:

@@ -1,39 +1,126 @@
 """Going on where a checkpoint of the same run stands."""
 
 import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
 
+from omegaconf import DictConfig, open_dict, read_write
+
+from arc_vae.common.commands import resume_command
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint
+from arc_vae.configuration.instantiate import instantiate_group, to_plain
 from arc_vae.configuration.keys import flatten
+from arc_vae.models import GaussianVAE
+from arc_vae.models.saved import load_weights
 from arc_vae.runs.evaluate_run import check_corpus_digest
+from arc_vae.runs.frozen_config import EPOCHS, lengthen, load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
-from arc_vae.training.checkpoint_files import LAST
+from arc_vae.training.checkpoint_files import BEST, LAST, load_last, mend_parts
 from arc_vae.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
-# What may differ between an interrupted run and its resumption without making another experiment of it.
-RESUMABLE_DIFFERENCES = ("run_id", "wandb", "criteria", "experiment", "fallback")
+# What may differ between an interrupted run and its resumption without making another experiment of it, and between
+# a finished run and one that would be the same.
+IRRELEVANT = ("run_id", "resume", "wandb", "experiment", "fallback")
+RESUMABLE_DIFFERENCES = (*IRRELEVANT, "criteria")
+
+
+def point_at_run(config: DictConfig) -> None:
+    """Make of a command's configuration with `resume=<run dir>` the one of that run, in place, Hydra's node included.
+
+    Raises:
+        UserError: no run there, or another change than more epochs.
+    """
+    run = Path(str(config.resume))
+    given = [str(word).lstrip("+") for word in config.hydra.overrides.task]
+    others = [word for word in given if word.partition("=")[0] not in ("resume", EPOCHS)]
+    if others:
+        raise UserError(
+            f"resume={run} goes on with a run as it was begun, and {others[0]} would change it: {EPOCHS} is all that "
+            f"may grow; for another run that begins from its weights give init_from={run}"
+        )
+    frozen = load_frozen_config(run)
+    if any(word.startswith(f"{EPOCHS}=") for word in given):
+        lengthen(frozen, config.training.max_epochs)
+    with read_write(config), open_dict(config):
+        for key in [key for key in config if key not in ("hydra", "resume")]:
+            del config[key]
+        for key in [key for key in frozen if key != "resume"]:
+            config[key] = frozen[key]
+        config.hydra.run.dir = str(run)
+        # What the run was begun with stays as it is.
+        config.hydra.output_subdir = None
+
+
+def first_difference(then: dict, now: dict, ignored: Collection[str]) -> tuple[str, Any, Any] | None:
+    """The first key in which two configurations differ and its two values; `ignored` are keys or groups."""
+    then, now = flatten(then), flatten(now)
+    for key in sorted(then.keys() | now.keys()):
+        if key not in ignored and key.split(".")[0] not in ignored and then.get(key) != now.get(key):
+            return key, then.get(key), now.get(key)
+    return None
 
 
 def load_resume_checkpoint(directory: RunDirectory, config: dict) -> dict | None:
     """The checkpoint to go on from, if the directory holds one of this same experiment.
 
+    With `resume=` in the configuration it may be one of fewer epochs.
+
     Raises:
         UserError: the checkpoint's configuration differs; the first difference is named.
     """
-    path = directory.checkpoints / LAST
-    if not path.exists():
+    checkpoint = load_last(directory.checkpoints, {"config", "model_state_dict", "rng"}, "an arc_vae checkpoint")
+    if checkpoint is None:
         return None
-    checkpoint = load_checkpoint(path, {"config", "model_state_dict", "rng"}, "an arc_vae checkpoint to resume from")
-    then, now = (flatten(c) for c in (checkpoint["config"], config))
-    for key in sorted(then.keys() | now.keys()):
-        if key.split(".")[0] not in RESUMABLE_DIFFERENCES and then.get(key) != now.get(key):
-            raise UserError(
-                f"{directory.path} was begun with {key}={then.get(key)}, not {now.get(key)}; resume it with the "
-                "overrides in its .hydra/overrides.yaml, or choose another hydra.run.dir"
-            )
+    then, ignored = checkpoint["config"], list(RESUMABLE_DIFFERENCES)
+    if config.get("resume") is not None and (longer := epochs_added(then, config)):
+        ignored += [EPOCHS, *longer]
+    if different := first_difference(then, config, ignored):
+        key, was, is_now = different
+        raise UserError(
+            f"{directory.path} was begun with {key}={was}, not {is_now}; go on with it by "
+            f"{resume_command(directory.path)}, or choose another hydra.run.dir"
+        )
     return checkpoint
+
+
+def epochs_added(then: dict, now: dict) -> list[str] | None:
+    """What `conf/` derives from the epochs, where `now` trains for more of them than `then`; None where it does not."""
+    if then["training"]["max_epochs"] >= now["training"]["max_epochs"]:
+        return None
+    return lengthen(DictConfig(then), now["training"]["max_epochs"])
+
+
+def refuse_stopped_early(checkpoint: dict, config: dict, directory: RunDirectory) -> None:
+    """More epochs add nothing to a run that early stopping has ended."""
+    patience, state = config["early_stopping"]["patience"], checkpoint["early_stopping"]
+    if patience is not None and state["epoch"] - state["best_epoch"] >= patience:
+        raise UserError(
+            f"{directory.path} was ended by early stopping after epoch {state['epoch']}, as a longer run would have "
+            f"been: more epochs add none; begin another from its weights with init_from={directory.path}"
+        )
+
+
+def refuse_other_experiment(cfg: DictConfig, directory: RunDirectory) -> None:
+    """See that a finished run is of this configuration and of the corpus as it is now.
+
+    Raises:
+        UserError: it is not; what differs is named.
+    """
+    wanted = {"config", "corpus_sha256"}
+    checkpoint = load_last(directory.checkpoints, wanted, "an arc_vae checkpoint")
+    if checkpoint is None:
+        return
+    if different := first_difference(checkpoint["config"], to_plain(cfg), IRRELEVANT):
+        key, then, now = different
+        raise UserError(
+            f"{directory.path} is finished with {key}={then}, not {now}; its figures are of that configuration: "
+            "choose another hydra.run.dir"
+        )
+    check_corpus_digest(instantiate_group(cfg, "data").load().sha256, checkpoint, directory.checkpoints / LAST)
 
 
 def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> None:
@@ -47,6 +134,26 @@ def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> N
             checkpoint["precision"],
             state.precision,
         )
+    if state.config and checkpoint["config"] and (derived := epochs_added(checkpoint["config"], state.config)):
+        logger.warning(
+            "%s has trained with %s of a shorter run so far: the weights will not be those of an uninterrupted run of "
+            "%d epochs",
+            directory.path,
+            ", ".join(derived),
+            state.config["training"]["max_epochs"],
+        )
+    mend_parts(state.model, directory.checkpoints)
     state.load_state_dict(checkpoint, directory.checkpoints / LAST)
     state.run_id = checkpoint["run_id"]
     logger.info("resuming %s after epoch %d, step %d", directory.path, state.epoch, state.step)
+
+
+def load_initial_weights(model: GaussianVAE, path: Path) -> None:
+    """Give a model that has not trained yet the weights of a checkpoint, or of a run directory's best one.
+
+    Raises:
+        UserError: no checkpoint, or one of another model.
+    """
+    file = path / "checkpoints" / BEST if path.is_dir() else path
+    what = "a checkpoint of a whole model or a run directory: init_from=<path>"
+    load_weights(model, load_checkpoint(file, {"model_state_dict"}, what)["model_state_dict"], file)

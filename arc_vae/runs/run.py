@@ -3,25 +3,27 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
 
-from arc_vae.common.errors import UserError
+from arc_vae.common.commands import resume_command
+from arc_vae.common.errors import UserError, disk_error
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models import VAE
 from arc_vae.reporting.epoch_figures import EpochFigures
 from arc_vae.reporting.run_report import write_report
 from arc_vae.runs.evaluate_run import evaluate_run, format_summary
 from arc_vae.runs.experiment import Experiment, build_optimizer
-from arc_vae.runs.prepare import PreparedRun, prepare_run, take_prepared
+from arc_vae.runs.prepare import PreparedRun, is_finished, prepare_run, take_prepared
 from arc_vae.runs.resume import resume
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import MetricsLog
-from arc_vae.training.checkpoint_files import BEST, CheckpointWriter
+from arc_vae.training.checkpoint_files import BEST, LAST, CheckpointWriter, numbered_checkpoints
 from arc_vae.training.short_runs import cap_warmups, warn_of_short_run
 from arc_vae.training.signals import Interrupted
 from arc_vae.training.state import TrainingState
@@ -35,38 +37,39 @@ GRIDS_LOOKED_AT = 2000
 CUTS_WARMUPS = 2
 
 
-def run_training(cfg: DictConfig, output_dir: str | Path, resume_command: str | None = None) -> None:
+def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = None, wait_seconds: float = 0) -> None:
     """Train, evaluate and report in one run directory; go on where a checkpoint of the same run stands.
 
-    `resume_command` goes on after a stop; without it, it is the one that began the run.
+    `command` goes on after a stop; without it, `train resume=` does. Waits so long for another process to leave.
     """
     directory = RunDirectory(output_dir)
-    if directory.state == "finished":
-        logger.info("%s is finished already", directory.path)
-        return
     # 1 claim the directory (done where a command prepared the run)
     prepared = take_prepared(directory.path)
-    directory = prepared.directory if prepared else directory
-    directory.acquire()
-    resume_command = resume_command or f"the same command with hydra.run.dir={directory.path}"
-    with recorded_state(directory, resume_command):
-        # 2 build the parts, read the checkpoint (done likewise)
-        metrics = train_and_evaluate(prepared or prepare_run(cfg, directory))
-    # 10 state, report, words
-    directory.set_state("finished")
-    write_report(directory.path)
-    print(format_summary(metrics, directory))
+    if prepared is None and is_finished(cfg, directory):
+        logger.info("%s is finished already", directory.path)
+        return
+    directory.acquire(wait_seconds)
+    try:
+        with recorded_state(directory, command or resume_command(directory.path)):
+            # 2 build the parts, read the checkpoint (done likewise)
+            metrics = train_and_evaluate(prepared or prepare_run(cfg, directory))
+        # 10 state, report, words
+        directory.set_state("finished")
+        write_report(directory.path)
+        print(format_summary(metrics, directory))
+    finally:
+        directory.release()
 
 
 @contextmanager
-def recorded_state(directory: RunDirectory, resume_command: str) -> Iterator[None]:
+def recorded_state(directory: RunDirectory, command: str) -> Iterator[None]:
     """Keep status.json true while a run goes on, and say in it how the run was stopped or failed."""
-    directory.set_state("running")
     try:
+        directory.set_state("running")
         yield
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.signal if isinstance(stop, Interrupted) else signal.SIGINT
-        reason = f"stopped by {number.name}; {resume_command} goes on"
+        reason = f"stopped by {number.name}; {command} goes on"
         directory.set_state("preempted", reason)
         logger.warning(reason)
         # Sent again, now that the run is saved: submitit's handler requeues a Slurm job, else the process ends.
@@ -74,11 +77,23 @@ def recorded_state(directory: RunDirectory, resume_command: str) -> Iterator[Non
         raise
     except SystemExit:
         # submitit's handler of a signal that came before training or after it: the job is in the queue again.
-        directory.set_state("preempted", f"stopped outside of training; {resume_command} goes on")
+        directory.set_state("preempted", f"stopped outside of training; {command} goes on")
         raise
     except BaseException as error:
-        directory.set_state("failed", f"{type(error).__name__}: {error}", failure_kind(error))
+        refused = disk_error(error, directory.path, bytes_needed(directory))
+        if refused:
+            refused = UserError(f"{refused}, then {command} goes on")
+        with suppress(OSError):  # a full disk takes no state either: the error says it
+            directory.set_state("failed", f"{type(error).__name__}: {refused or error}", failure_kind(refused or error))
+        if refused:
+            raise refused from error
         raise
+
+
+def bytes_needed(directory: RunDirectory) -> int:
+    """The room in which a run can go on: its next three checkpoints, where it has one already."""
+    last = directory.checkpoints / LAST
+    return 3 * last.stat().st_size if last.is_file() else 0
 
 
 def failure_kind(error: BaseException) -> str:
@@ -103,7 +118,7 @@ def train_and_evaluate(run: PreparedRun) -> dict:
     # 5 go on, or fit what is not learnt by gradients
     if run.checkpoint:
         resume(state, run.checkpoint, directory)
-    else:
+    elif run.config.get("init_from") is None:
         state.model.fit_prior(torch.from_numpy(corpus.train).to(experiment.trainer.device))
     # 6 warn
     warn_if_model_unsuited(state.model, corpus)
@@ -132,7 +147,11 @@ def open_logs(directory: RunDirectory, experiment: Experiment, state: TrainingSt
     log = MetricsLog(directory.path, experiment.wandb)
     log.truncate_after(state.step)
     name_fields = {"latent_dim": state.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
-    experiment.wandb.start(directory.path, state.run_id, state.config, name_fields)
+    earlier = partial(log.replay, directory.images)
+    experiment.wandb.start(directory.path, state.run_id, state.config, name_fields, earlier)
+    if state.epoch and experiment.wandb.mode == "offline":
+        for file in numbered_checkpoints(directory.checkpoints):
+            log.artifact(file, name=file.stem.rsplit("_epoch_", 1)[0], type="model")
     return log
 
 

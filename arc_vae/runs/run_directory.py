@@ -1,13 +1,14 @@
 """A run directory: where its files lie, and the state the run is in."""
 
-import fcntl
 import json
 import os
 import socket
 import time
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
+from arc_vae.common import locks
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
 
@@ -25,7 +26,8 @@ class RunDirectory:
         self.metrics_file = self.path / "metrics.json"
         self.checkpoints = self.path / "checkpoints"
         self.images = self.path / "images"
-        self._lock: IO[str] | None = None
+        # Whoever keeps it trains here; part of every run directory, old ones too.
+        self._lock_file = self.path / "train.log"
 
     def status(self) -> dict:
         """What status.json says; {} where there is none."""
@@ -45,47 +47,73 @@ class RunDirectory:
         """Record the state (running, finished, failed, preempted), its reason, and who runs it where.
 
         `kind` says what sort of failure it was: one of FAILURE_KINDS.
-        """
-        write_json(
-            self.status_file,
-            {
-                "state": state,
-                "kind": kind,
-                "reason": reason,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "job_id": os.environ.get("SLURM_JOB_ID"),
-                "time": time.time(),
-            },
-        )
 
-    def acquire(self) -> None:
+        Raises:
+            UserError: another live process trains here: it alone says how the run fares.
+        """
+        with self._kept():
+            write_json(
+                self.status_file,
+                {
+                    "state": state,
+                    "kind": kind,
+                    "reason": reason,
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "job_id": os.environ.get("SLURM_JOB_ID"),
+                    "time": time.time(),
+                },
+            )
+
+    def record_end(self, state: str, reason: str, over: Container[str] = ("finished", "failed", "preempted")) -> str:
+        """Speak for a run whose process ended without a word; the state that its directory tells then.
+
+        Nothing is written where the run itself has said one of `over`, or where another process trains it now.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._kept():
+                if self.state not in over:
+                    self.set_state(state, reason, kind="killed" if state == "failed" else None)
+        except UserError:
+            pass
+        return self.state
+
+    def acquire(self, wait_seconds: float = 0) -> None:
         """Keep the directory to this process until it ends; made where it does not exist. Again: nothing.
+
+        Waits so long for another process to let go: where a job is requeued the old one may be ending yet.
 
         Raises:
             UserError: another live process trains here.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = self._lock or self._try_lock()
-        if self._lock is None:
-            raise UserError(f"{self.path} is in use by another run; wait for it to end or choose another hydra.run.dir")
+        deadline = time.monotonic() + wait_seconds
+        while not locks.keep(self._lock_file):
+            if time.monotonic() >= deadline:
+                raise UserError(
+                    f"{self.path} is in use by another run; wait for it to end or choose another hydra.run.dir"
+                )
+            time.sleep(0.2)
 
-    def is_locked(self) -> bool:
-        """Whether a live process, seen from this machine, keeps the directory to itself."""
-        held = self._try_lock()
-        if held is not None:
-            held.close()
-        return held is None
+    def release(self) -> None:
+        """Let another process train here."""
+        locks.release(self._lock_file)
 
-    def _try_lock(self) -> IO[str] | None:
-        """The open file that holds the lock; None where another process holds it."""
-        file = (self.path / "train.log").open("a")
+    def is_locked(self) -> bool | None:
+        """Whether a live process trains here, seen without taking part; None where the system cannot tell."""
+        return locks.is_kept(self._lock_file)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """The directory kept to this process, for a while unless it is anyway."""
+        was_kept = locks.keeps(self._lock_file)
+        self.acquire()
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        return file
+            yield
+        finally:
+            if not was_kept:
+                self.release()
 
     def metrics(self) -> dict:
         """What metrics.json says.

@@ -12,7 +12,7 @@ from arc_vae.sweeps.launch import run_sweep
 def answer_failures(run_path: str, launcher_config: DictConfig | None, sweep_dir: str) -> bool:
     """Print what failed and which sweep answers it; with a launcher's configuration, launch those sweeps.
 
-    Sweeps lie under `sweep_dir`, each with its own name added. Returns whether all jobs that were launched finished.
+    A sweep lies in `sweep_dir`, its own name in place of {sweep} or added. Returns whether all jobs finished.
 
     Raises:
         UserError: a run without a verdict, or whose configuration a sweep does not suit.
@@ -32,7 +32,8 @@ def answer_failures(run_path: str, launcher_config: DictConfig | None, sweep_dir
     launcher = instantiate(launcher_config)
     finished = True
     for sweep in dict.fromkeys(remedy.sweep for remedy in remedies):
-        directory = Path(f"{sweep_dir}_{sweep}")
+        named = sweep_dir if "{sweep}" in sweep_dir else f"{sweep_dir}_{{sweep}}"
+        directory = Path(named.replace("{sweep}", sweep))
         print(f"\nfallback={sweep} in {directory}", flush=True)
         finished &= run_sweep(directory, fallback_variants(run, sweep), launcher)
     return finished

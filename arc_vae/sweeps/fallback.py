@@ -13,8 +13,8 @@ from arc_vae.configuration.keys import flatten
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.evaluation.criteria import FALLBACK_SWEEPS, TRAINED_TOO_LITTLE
 from arc_vae.evaluation.noise import against_noise, with_error
+from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
-from arc_vae.sweeps.job_files import load_frozen_config
 from arc_vae.tracking.metrics_log import METRICS_LOG, read_metrics
 
 INSTABILITY = "instability"

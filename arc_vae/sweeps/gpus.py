@@ -3,7 +3,8 @@
 import os
 from collections.abc import Sequence
 
-from arc_vae.sweeps.job_files import SweepJob, load_frozen_config
+from arc_vae.runs.frozen_config import load_frozen_config
+from arc_vae.sweeps.job_files import SweepJob
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

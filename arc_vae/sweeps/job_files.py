@@ -15,9 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json, write_text
-from arc_vae.common.legacy import upgrade_config
 from arc_vae.common.provenance import git_diff, git_state
-from arc_vae.configuration.instantiate import check_targets, to_plain
+from arc_vae.configuration.instantiate import to_plain
 
 JOBS_FILE = "jobs.json"
 DIFF_FILE = "code.diff"
@@ -32,39 +31,32 @@ class SweepJob:
     directory: Path
 
 
-def write_frozen_config(job: SweepJob, cfg: DictConfig) -> None:
-    """Write the job's configuration, every interpolation resolved, where Hydra would: `.hydra/` of its directory.
+def frozen_config(job: SweepJob, cfg: DictConfig) -> DictConfig:
+    """The job's configuration with every interpolation resolved.
 
     In W&B the sweep's runs are one group, each named by its overrides.
     """
     cfg = OmegaConf.create(to_plain(cfg))
     with open_dict(cfg):
-        cfg.wandb.group = cfg.wandb.group or job.directory.parent.name
+        cfg.wandb.group = cfg.wandb.group or job.directory.resolve().parent.name
         cfg.wandb.name = " ".join([str(job.number), *job.overrides]).replace("{", "{{").replace("}", "}}")
+    return cfg
+
+
+def write_frozen_config(job: SweepJob, cfg: DictConfig) -> None:
+    """Write a frozen configuration where Hydra would, `.hydra/` of the job's directory; what is frozen there stays."""
     folder = job.directory / ".hydra"
+    if (folder / "config.yaml").is_file():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(job.overrides)))
     write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg))
 
 
-def load_frozen_config(directory: Path) -> DictConfig:
-    """The configuration frozen in a run directory.
-
-    Raises:
-        UserError: there is none, or it names a `_target_` that `conf/` does not.
-    """
-    file = directory / ".hydra" / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"{file} does not exist; give a job's directory, in which its sweep has frozen a configuration")
-    config = upgrade_config(OmegaConf.to_container(OmegaConf.load(file)))
-    check_targets(config, str(file))
-    return OmegaConf.create(config)
-
-
 def write_jobs(sweep: Path, jobs: Sequence[SweepJob]) -> None:
-    """Say which jobs the sweep has, and from what code; a sweeper that submits in batches adds to those there."""
+    """Say which jobs the sweep has, and from what code; those that it has already stay, as of a sweeper's batches."""
     known = {job.number: job for job in read_jobs(sweep)} if (sweep / JOBS_FILE).is_file() else {}
-    known |= {job.number: job for job in jobs}
+    known = dict(sorted(({job.number: job for job in jobs} | known).items()))
     entries = [{**asdict(job), "directory": job.directory.name} for job in known.values()]
     if diff := git_diff():
         write_text(sweep / DIFF_FILE, diff + "\n")

@@ -1,6 +1,7 @@
 """A sweep's launch: every job composed, checked and frozen before the first one starts."""
 
 import copy
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from hydra.core.utils import JobReturn, filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from arc_vae.common.errors import UserError
-from arc_vae.sweeps.job_files import SweepJob, write_frozen_config, write_jobs
-from arc_vae.sweeps.slurm_queue import queued_jobs
+from arc_vae.sweeps.claim import claim_sweep, leave_as_it_was, refuse_other_configuration
+from arc_vae.sweeps.job_files import SweepJob, frozen_config, write_frozen_config, write_jobs
+from arc_vae.sweeps.slurm_queue import queued_jobs, settle_submission
 from arc_vae.sweeps.snapshot import take_snapshot
 from arc_vae.sweeps.status import read_statuses, report_sweep, unfinished
+from arc_vae.training.signals import Interrupted
 
 if TYPE_CHECKING:
     from hydra_plugins.arc_vae_launchers import SweepLauncher
@@ -25,36 +28,75 @@ def run_sweep(
 ) -> bool:
     """Try out, freeze and launch (overrides, configuration) of each job, numbered from `first`; whether all finished.
 
-    Raises:
-        UserError: a job's configuration will not do; nothing has been written or started then.
-    """
-    # torch is imported only where there is something to train.
-    from arc_vae.sweeps.preflight import check_job
+    Jobs that an earlier launch has finished, or left running or queued, are not run again.
 
-    jobs = []
-    for number, (overrides, cfg) in enumerate(variants, first):
-        jobs.append(SweepJob(number, overrides, sweep / str(number)))
-        try:
-            check_job(copy.deepcopy(cfg))
-        except UserError as error:
-            raise UserError(f"job {number} ({' '.join(overrides)}): {error}; nothing was started") from error
-    for job, (_, cfg) in zip(jobs, variants, strict=True):
+    Raises:
+        UserError: a job's configuration will not do, or the sweep directory is another's; nothing has been started.
+    """
+    claim_sweep(sweep)
+    settle_submission(sweep)
+    jobs = [SweepJob(number, overrides, sweep / str(number)) for number, (overrides, _) in enumerate(variants, first)]
+    try:
+        frozen = [try_out(job, cfg) for job, (_, cfg) in zip(jobs, variants, strict=True)]
+    except UserError:
+        leave_as_it_was(sweep)
+        raise
+    for job, cfg in zip(jobs, frozen, strict=True):
         write_frozen_config(job, cfg)
     write_jobs(sweep, jobs)
     if launcher.snapshot:
         take_snapshot(sweep)
-    launcher.run(jobs)
+    numbers = {job.number for job in jobs}
+    left = [e.job for e in unfinished(read_statuses(sweep), queued_jobs(sweep)) if e.job.number in numbers]
+    run_to_the_end(sweep, launcher, left)
     return report_sweep(sweep)
 
 
+def try_out(job: SweepJob, cfg: DictConfig) -> DictConfig:
+    """The job's configuration as it is to be frozen: it builds, a batch goes through, and it is what stands there."""
+    # torch is imported only where there is something to train.
+    from arc_vae.sweeps.preflight import check_job
+
+    try:
+        corpus_sha256 = check_job(copy.deepcopy(cfg))
+    except UserError as error:
+        raise UserError(f"job {job.number} ({' '.join(job.overrides)}): {error}; nothing was started") from error
+    frozen = frozen_config(job, cfg)
+    refuse_other_configuration(job, frozen, corpus_sha256)
+    return frozen
+
+
 def rerun_unfinished(sweep: Path, launcher_config: DictConfig) -> int:
-    """Run the jobs that failed, were stopped or never started, by a launcher of this configuration; how many."""
+    """Run the jobs that failed, were stopped or never started, by a launcher of this configuration; how many.
+
+    Raises:
+        UserError: another launcher works in the sweep directory.
+    """
     from hydra.utils import instantiate
 
+    read_statuses(sweep)  # a sweep directory, before anything is written there
+    claim_sweep(sweep)
+    settle_submission(sweep)
     jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]
-    if jobs:
-        instantiate(launcher_config).run(jobs)
+    run_to_the_end(sweep, instantiate(launcher_config), jobs)
     return len(jobs)
+
+
+def run_to_the_end(sweep: Path, launcher: "SweepLauncher", jobs: Sequence[SweepJob]) -> None:
+    """Run frozen jobs by a launcher; where a signal ends it, print the ledger and end the process.
+
+    Raises:
+        SystemExit: 128 and the signal's number, as a shell has it.
+    """
+    if not jobs:
+        return
+    try:
+        launcher.run(jobs)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        number = stop.signal if isinstance(stop, Interrupted) else signal.SIGINT
+        print(f"\nstopped by {number.name}")
+        report_sweep(sweep)
+        raise SystemExit(128 + number) from None
 
 
 def launch_overrides(

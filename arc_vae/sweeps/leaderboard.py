@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from arc_vae.sweeps.status import JobStatus
 LEADERBOARD_FIGURES = tuple(metric.key for metric in CATALOG if metric.in_csv)
 # Those of them that fit a terminal's line, and the page's table.
 TERMINAL_COLUMNS = {metric.key: metric.column for metric in CATALOG if metric.column}
+# Of the picture: a grid told cell by cell without any model costs 590 nats.
+MOST_NATS, MOST_LINES = 10_000, 60
 COLORS = {"finished": "good", "failed": "bad", "running": "open", "pending": "open", "preempted": "open"}
 
 
@@ -66,7 +69,7 @@ def seed_groups(entries: Sequence[JobStatus]) -> dict[str, list[JobStatus]]:
 
 def mean_and_std(group: Sequence[JobStatus], figure: str) -> str:
     """Mean ± sample standard deviation of a figure over a group; nothing where older runs lack it."""
-    values = [entry.metrics[figure] for entry in group if figure in entry.metrics]
+    values = [entry.metrics[figure] for entry in group if math.isfinite(entry.metrics.get(figure, math.nan))]
     if len(values) < 2:
         return ""
     return f"{statistics.mean(values):.4g} ± {statistics.stdev(values):.2g}"
@@ -144,30 +147,44 @@ def leaderboard_page(name: str, entries: Sequence[JobStatus]) -> str:
 
 
 def rate_distortion(entries: Sequence[JobStatus]) -> bytes:
-    """A PNG: each finished job's reconstruction against its KL, nats per grid, with lines of equal ELBO."""
+    """A PNG: each finished job's reconstruction against its KL, nats per grid, with lines of equal ELBO.
+
+    A job that has diverged lies beyond and is left out: the picture costs the same whatever the figures are.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    finished = [entry for entry in entries if entry.metrics]
-    rate = [entry.metrics["kl_nats"] for entry in finished]
-    distortion = [entry.metrics["reconstruction_nats"] for entry in finished]
+    drawn = [(entry, *place) for entry in entries if (place := _place(entry))]
     figure = Figure(figsize=(7, 5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    passed = ["C2" if entry.metrics["passed"] else "C3" for entry in finished]
-    axes.scatter(rate, distortion, c=passed, zorder=3)
-    for entry, x, y in zip(finished, rate, distortion, strict=True):
+    for entry, x, y in drawn:
+        axes.scatter(x, y, c="C2" if entry.metrics["passed"] else "C3", zorder=3)
         axes.annotate(f" {entry.job.number}", (x, y), fontsize=9)
     axes.margins(0.15)
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
-    for elbo in range(0, int(right + top) + 1, 5):
+    apart = 5
+    while (right + top - left - bottom) / apart > MOST_LINES:
+        apart *= 2
+    for line in range(int((left + bottom) // apart), int((right + top) // apart) + 1):
+        elbo = line * apart
         axes.plot([left, right], [elbo - left, elbo - right], color="#ccccd4", linewidth=0.8, zorder=1)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.set_xlabel("KL, nats per grid (rate)")
     axes.set_ylabel("reconstruction, nats per grid (distortion)")
-    axes.set_title("Green passes all criteria; grey lines: equal ELBO, 5 nats apart", fontsize=9, loc="left")
+    beyond = [str(entry.job.number) for entry in entries if entry.metrics and not _place(entry)]
+    left_out = f"; beyond {MOST_NATS:,} nats: job {', '.join(beyond[:10])}" if beyond else ""
+    title = f"Green passes all criteria; grey lines: equal ELBO, {apart} nats apart{left_out}"
+    axes.set_title(title, fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     png = io.BytesIO()
     figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()
+
+
+def _place(entry: JobStatus) -> tuple[float, float] | None:
+    """A job's KL and reconstruction; None where it has none that a picture can show."""
+    figures = [entry.metrics.get(name) for name in ("kl_nats", "reconstruction_nats")]
+    shown = all(isinstance(f, (int, float)) and abs(f) <= MOST_NATS for f in figures)
+    return (figures[0], figures[1]) if shown else None

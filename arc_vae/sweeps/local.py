@@ -4,19 +4,74 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
-from typing import Literal
+from types import FrameType
+from typing import Any, Literal
 
 from arc_vae.common.errors import require
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.gpus import environment_of, gpu_slots
 from arc_vae.sweeps.job_files import SweepJob
 from arc_vae.sweeps.snapshot import code_environment, worker_module
+from arc_vae.training.signals import Interrupted
 
 OUTPUT = "job.out"
+
+# Ctrl-C, the end of a login or of an allocation, a closed terminal. Each of them is told to the jobs as one that saves.
+TOLD_AS = {
+    signal.SIGINT: signal.SIGINT,
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGHUP: signal.SIGTERM,
+}
+
+
+class JobProcesses:
+    """The processes of a sweep's jobs. While entered, a signal that would end this process is handed on to them.
+
+    Each saves itself and ends; no other begins then. A second signal is handed on too, and a job ends at once of it.
+    """
+
+    def __init__(self) -> None:
+        self.stopped_by: int | None = None
+        self._running: set[subprocess.Popen] = set()
+        self._lock = threading.RLock()
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> "JobProcesses":
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._hand_on) for number in TOLD_AS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def run(self, command: Sequence[str], **options: Any) -> int | None:
+        """The exit status of a command, negative for a signal; None where nothing is to begin any more."""
+        with self._lock:
+            if self.stopped_by is not None:
+                return None
+            # A group of its own: a terminal's Ctrl-C comes to it once, from here.
+            process = subprocess.Popen(command, process_group=0, **options)
+            self._running.add(process)
+        try:
+            return process.wait()
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def _hand_on(self, number: int, frame: FrameType | None) -> None:
+        with self._lock:
+            if self.stopped_by is None:
+                name = signal.Signals(number).name
+                print(f"{name}: jobs that run are saved, then this ends; once more and they end at once", flush=True)
+            self.stopped_by = number
+            for process in self._running:
+                process.send_signal(TOLD_AS[signal.Signals(number)])
 
 
 def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> None:
@@ -24,6 +79,9 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
 
     "auto" is as many as GPUs, without any as cores; where more run than there are GPUs, these are dealt in turn.
     One at a time speaks on the terminal; of several, each one's words go to its `job.out`.
+
+    Raises:
+        Interrupted: a signal asked to stop; the jobs that ran have saved themselves and ended.
     """
     cores = len(os.sched_getaffinity(0))
     wanted = "auto, or a number of at least 1"
@@ -38,35 +96,49 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
     for slot in range(at_once):
         free.put(gpus[slot % len(gpus)] if gpus else None)
 
-    def run(job: SweepJob) -> str:
-        gpu = free.get()
-        try:
-            return _run(job, environment | environment_of(job, gpu), silent=at_once > 1)
-        finally:
-            free.put(gpu)
+    with JobProcesses() as processes, ThreadPoolExecutor(at_once) as pool:
 
-    with ThreadPoolExecutor(at_once) as pool:
-        for line in pool.map(run, jobs):
+        def run(job: SweepJob) -> str:
+            gpu = free.get()
+            try:
+                return _run(job, processes, environment | environment_of(job, gpu), silent=at_once > 1)
+            finally:
+                free.put(gpu)
+
+        for line in filter(None, pool.map(run, jobs)):
             print(line, flush=True)
+    if processes.stopped_by is not None:
+        raise Interrupted(processes.stopped_by)
 
 
-def _run(job: SweepJob, environment: dict[str, str], silent: bool) -> str:
-    """One job; returns what became of it in a line."""
+def _run(job: SweepJob, processes: JobProcesses, environment: dict[str, str], silent: bool) -> str:
+    """One job; returns what became of it in a line, nothing where it did not begin."""
     environment = environment | code_environment(job.directory.parent)
     command = [sys.executable, "-m", worker_module(job.directory.parent), str(job.directory)]
-    print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
+    if processes.stopped_by is None:
+        print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
     if silent:
         with (job.directory / OUTPUT).open("ab") as output:
-            status = subprocess.run(command, env=environment, stdout=output, stderr=output).returncode
+            status = processes.run(command, env=environment, stdout=output, stderr=output)
     else:
-        status = subprocess.run(command, env=environment).returncode
-    return f"job {job.number} {record_final_state(job.directory, status)}"
+        status = processes.run(command, env=environment)
+    if status is None:
+        return ""
+    return f"job {job.number} {record_final_state(job.directory, status, processes.stopped_by)}"
 
 
-def record_final_state(directory: Path, exit_status: int) -> str:
-    """The state of a job whose process has ended. A process that could not say how it ended is spoken for."""
+def record_final_state(directory: Path, exit_status: int, stopped_by: int | None = None) -> str:
+    """The state of a job whose process has ended. A process that could not say how it ended is spoken for.
+
+    `stopped_by` is the signal that it was told of, if any: one that had nothing to save yet dies of it.
+    """
     run = RunDirectory(directory)
-    if exit_status != 0 and run.state not in ("failed", "preempted"):
-        how = f"killed by {signal.Signals(-exit_status).name}" if exit_status < 0 else f"exit status {exit_status}"
-        run.set_state("failed", f"{how}; {directory / 'train.log'} tells how far it came", kind="killed")
-    return run.state
+    if exit_status == 0:
+        return run.state
+    if exit_status > 0:
+        how = f"exit status {exit_status}"
+    else:
+        how = f"killed by {signal.Signals(-exit_status).name}"
+        if stopped_by is not None and -exit_status == TOLD_AS[signal.Signals(stopped_by)]:
+            return run.record_end("preempted", f"stopped by {signal.Signals(-exit_status).name} outside of training")
+    return run.record_end("failed", f"{how}; {directory / 'train.log'} tells how far it came")

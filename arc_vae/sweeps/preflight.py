@@ -1,6 +1,7 @@
 """A job tried out before its sweep starts."""
 
 from functools import cache
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -10,11 +11,12 @@ from arc_vae.configuration.instantiate import instantiate_group
 from arc_vae.configuration.validate import validate_config
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.runs.experiment import build_experiment, build_optimizer, check_split_sizes
+from arc_vae.runs.resume import load_initial_weights
 from arc_vae.training.device import flush_subnormals
 
 
-def check_job(cfg: DictConfig) -> None:
-    """Compose, build and push one batch through, on this machine's CPU.
+def check_job(cfg: DictConfig) -> str:
+    """Compose, build and push one batch through, on this machine's CPU; the corpus' sha256.
 
     Raises:
         UserError: what will not do, by its key.
@@ -26,11 +28,14 @@ def check_job(cfg: DictConfig) -> None:
         cfg.training.update(device="cpu", precision="float32", compile=False)
     experiment = build_experiment(cfg)
     build_optimizer(experiment, steps_per_epoch=1)
+    if cfg.get("init_from") is not None:
+        load_initial_weights(experiment.model, Path(cfg.init_from))
     corpus = _corpus(OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data}), resolve=True))
     check_split_sizes(corpus.sizes, experiment.trainer.batch_size)
     batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])
     output = experiment.model(batch)
     experiment.loss(output.logits, batch, output.mu, output.logvar, beta=1.0).total.backward()
+    return corpus.sha256
 
 
 @cache

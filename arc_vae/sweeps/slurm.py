@@ -1,9 +1,11 @@
 """Jobs of a sweep on a Slurm cluster: one array, submitted through submitit; what each does is read off the disk."""
 
+import secrets
 import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,19 @@ from arc_vae.sweeps.job_files import SweepJob
 from arc_vae.sweeps.slurm_queue import (
     IDS_FILE,
     SUBMITIT_FOLDER,
+    SUBMITTING_FILE,
     largest_array,
     queued_ids,
     record_final_state,
+    settle_submission,
     slurm_ids,
 )
 from arc_vae.sweeps.snapshot import FOLDER, WORKER, code_environment, worker_module
 
 POLL_SECONDS = 2.0
+
+# A requeued job may begin while its former process, or a dead node's lock on a network file system, is still there.
+LOCK_WAIT_SECONDS = 300.0
 
 
 class RequeueableJob:
@@ -38,7 +45,7 @@ class RequeueableJob:
         from arc_vae.training.signals import Interrupted
 
         try:
-            run_job(self.directory)
+            run_job(self.directory, wait_seconds=LOCK_WAIT_SECONDS)
         except UncompletedJobError as error:
             # submitit's word for: saved, but not requeued once more.
             reason = f"Slurm: {error} hydra.launcher.max_num_timeout says how often a job may run out of its time"
@@ -80,11 +87,18 @@ def submit_arrays(jobs: Sequence[SweepJob], max_num_timeout: int, parameters: di
         executor.update_parameters(**{**parameters, **setup})
         size = largest_array()
         for part in (jobs[first : first + size] for first in range(0, len(jobs), size)):
+            # Whatever happens from here on, Slurm can be asked for the jobs of this token.
+            token = secrets.token_hex(8)
+            write_json(sweep / SUBMITTING_FILE, {"token": token, "jobs": [job.number for job in part]})
+            executor.update_parameters(slurm_comment=" ".join(filter(None, [parameters.get("slurm_comment"), token])))
             handles = executor.submit_array([RequeueableJob(job.directory) for job in part])
             submitted |= {handle.job_id: job for handle, job in zip(handles, part, strict=True)}
             ids = slurm_ids(sweep) | {str(job.number): job_id for job_id, job in submitted.items()}
             write_json(sweep / IDS_FILE, ids)
+            (sweep / SUBMITTING_FILE).unlink()
     except (RuntimeError, TypeError, NameError, submitit.core.utils.FailedJobError) as error:
+        with suppress(UserError):  # where Slurm does not say what it took, the next launcher asks
+            settle_submission(sweep)
         raise UserError(f"hydra/launcher=slurm: {' '.join(str(error).split())}") from error
     return submitted
 

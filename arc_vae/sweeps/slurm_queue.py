@@ -8,12 +8,19 @@ import subprocess
 from pathlib import Path
 
 from arc_vae.common.errors import UserError
+from arc_vae.common.files import write_json
 from arc_vae.runs.run_directory import RunDirectory
 
 SUBMITIT_FOLDER = ".submitit"
 
 # Of a sweep directory: each job number's Slurm id, the latest where it was submitted again.
 IDS_FILE = "slurm.json"
+
+# Of a sweep directory while jobs are being submitted: the token that Slurm keeps as their comment, and their numbers.
+SUBMITTING_FILE = "slurm_submitting.json"
+
+# The user's own jobs, a line each.
+SQUEUE = ("squeue", "--noheader", "--array", f"--user={os.getuid()}")
 
 # What Slurm calls the end of a job.
 ENDS = {
@@ -34,9 +41,42 @@ def slurm_ids(sweep: Path) -> dict[str, str]:
 
 def queued_jobs(sweep: Path) -> dict[str, str]:
     """The Slurm id of each job number that Slurm still has pending or running; none where no Slurm answers."""
-    ids = slurm_ids(sweep)
-    queued = (queued_ids() if ids and shutil.which("squeue") else None) or ()
+    ids = slurm_ids(sweep) | (submitted_unnoted(sweep) or {})
+    queued = (queued_ids_if_any() if ids else None) or ()
     return {number: job_id for number, job_id in ids.items() if job_id in queued}
+
+
+def submitted_unnoted(sweep: Path) -> dict[str, str] | None:
+    """The Slurm id of each job number that a launcher submitted and was killed before it noted; None where there was
+    such a launcher and no Slurm answers.
+    """
+    file = sweep / SUBMITTING_FILE
+    if not file.is_file():
+        return {}
+    if not shutil.which("squeue") or (answer := _slurm(*SQUEUE, "--format=%i %k")) is None:
+        return None
+    begun = json.loads(file.read_text())
+    found = [line.split()[0] for line in answer.splitlines() if begun["token"] in line]
+    # A task of an array has its place in what was submitted after the underscore; a job alone has none.
+    return {str(begun["jobs"][int(job_id.partition("_")[2] or 0)]): job_id for job_id in found}
+
+
+def settle_submission(sweep: Path) -> None:
+    """Note the ids that a launcher, killed while it submitted, did not. For who keeps the sweep directory.
+
+    Raises:
+        UserError: Slurm does not answer, so that it would be a guess whether those jobs are queued.
+    """
+    file = sweep / SUBMITTING_FILE
+    found = submitted_unnoted(sweep)
+    if found is None:
+        raise UserError(
+            f"{file} says that a launcher ended while it submitted jobs, and Slurm does not tell now whether they are "
+            "queued; try again when squeue answers, or delete that file if none of them is"
+        )
+    if found:
+        write_json(sweep / IDS_FILE, slurm_ids(sweep) | found)
+    file.unlink(missing_ok=True)
 
 
 def slurmstepd_error(directory: Path) -> str:
@@ -75,18 +115,22 @@ def queued_ids() -> set[str] | None:
     """The user's jobs that are pending, running or on their way out; without accounting, from the queue alone. None
     where Slurm does not answer.
     """
-    answer = _slurm("squeue", "--noheader", "--array", "--format=%i", f"--user={os.getuid()}")
+    answer = _slurm(*SQUEUE, "--format=%i")
     return None if answer is None else set(answer.split())
+
+
+def queued_ids_if_any() -> set[str] | None:
+    """The same; None also on a machine without Slurm."""
+    return queued_ids() if shutil.which("squeue") else None
 
 
 def record_final_state(directory: Path) -> str:
     """The state of a job that has left the queue."""
     run = RunDirectory(directory)
-    if not run.is_over:
-        words = [final_state(directory) or "ended without a word", slurmstepd_error(directory)]
-        directory.mkdir(parents=True, exist_ok=True)
-        run.set_state("failed", "; ".join(filter(None, words)), kind="killed")
-    return run.state
+    if run.is_over:
+        return run.state
+    words = [final_state(directory) or "ended without a word", slurmstepd_error(directory)]
+    return run.record_end("failed", "; ".join(filter(None, words)), over=("finished", "failed"))
 
 
 def _slurm(*command: str) -> str | None:

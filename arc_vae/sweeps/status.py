@@ -4,19 +4,23 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+from arc_vae.common.commands import override
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import SweepJob, read_jobs
-from arc_vae.sweeps.slurm_queue import final_state, queued_jobs, slurmstepd_error
+from arc_vae.sweeps.slurm_queue import final_state, queued_ids_if_any, queued_jobs, slurm_ids, slurmstepd_error
 from arc_vae.sweeps.snapshot import code_environment
 from arc_vae.tracking.metrics_log import METRICS_LOG
 
 # A running job writes metrics.jsonl every few seconds, while judging every minute or so.
 SILENT_SECONDS = 600
 TAIL_BYTES = 1 << 16
+# Slurm's ids of the jobs that it has pending or running; None where none answers. Asked only where it must be.
+Queue = Callable[[], set[str] | None]
 UNFINISHED = ("pending", "failed", "preempted")
 
 
@@ -51,16 +55,17 @@ def read_statuses(sweep: Path) -> list[JobStatus]:
     Raises:
         UserError: no sweep directory.
     """
-    return [read_entry(job) for job in read_jobs(sweep)]
+    queue = cache(queued_ids_if_any)
+    return [read_entry(job, queue) for job in read_jobs(sweep)]
 
 
-def read_entry(job: SweepJob) -> JobStatus:
-    """A job as its directory tells it."""
+def read_entry(job: SweepJob, queue: Queue = queued_ids_if_any) -> JobStatus:
+    """A job as its directory tells it; nothing is written there, and its lock stays free for whoever begins it."""
     run = RunDirectory(job.directory)
     status = run.status()
     state, reason = status.get("state", "pending"), status.get("reason") or ""
     epochs = epochs_done(job.directory / METRICS_LOG)
-    if state == "running" and not _alive(run):
+    if state == "running" and not _alive(run, queue):
         state = "failed"
         words = [f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"]
         reason = "; Slurm: ".join([*words, *filter(None, [slurmstepd_error(job.directory)])])
@@ -84,12 +89,19 @@ def epochs_done(file: Path) -> int:
     return 0
 
 
-def _alive(run: RunDirectory) -> bool:
-    """Whether a process holds the run's lock, or has written a moment ago where locks are not seen."""
-    if run.is_locked():
+def _alive(run: RunDirectory, queue: Queue) -> bool:
+    """Whether a running job's process lives.
+
+    Its lock tells, on most network file systems from another machine too; else Slurm; else what it wrote a moment ago.
+    """
+    locked, status = run.is_locked(), run.status()
+    if locked:
         return True
-    if run.status()["host"] == os.uname().nodename:
-        return False
+    if status["host"] == os.uname().nodename:
+        return locked is None and Path(f"/proc/{status['pid']}").is_dir()
+    job_id = slurm_ids(run.path.parent).get(run.path.name)
+    if job_id is not None and (queued := queue()) is not None:
+        return job_id in queued
     files = [file for file in (run.path / METRICS_LOG, run.status_file) if file.is_file()]
     return time.time() - max(file.stat().st_mtime for file in files) < SILENT_SECONDS
 
@@ -105,12 +117,14 @@ def _as_slurm_tells(entry: JobStatus) -> JobStatus:
 
 
 def report_sweep(sweep: Path) -> bool:
-    """Write the sweep's leaderboard and print what became of it; whether every job finished."""
+    """Write the sweep's leaderboard and print what became of it; whether every job finished.
+
+    Of a sweep that is another's, or that cannot be written to, it is printed only.
+    """
     from arc_vae.sweeps.leaderboard import leaderboard_text, write_leaderboard
 
     waiting = queued_jobs(sweep)
     entries = [e if str(e.job.number) in waiting else _as_slurm_tells(e) for e in read_statuses(sweep)]
-    write_leaderboard(sweep, entries)
     print(leaderboard_text(entries))
     left = unfinished(entries, waiting)
     for number, job_id in waiting.items():
@@ -118,9 +132,18 @@ def report_sweep(sweep: Path) -> bool:
     for entry in left:
         print(f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}")
     if left:
-        print(f"again, all of these: python -m arc_vae.sweep dir={shlex.quote(str(sweep))} rerun=true")
-    print(f"leaderboard.csv and report.html lie in {sweep}")
+        print(f"again, all of these: python -m arc_vae.sweep {override('dir', sweep)} rerun=true")
+    if is_own(sweep):
+        write_leaderboard(sweep, entries)
+        print(f"leaderboard.csv and report.html lie in {sweep}")
+    else:
+        print(f"{sweep} is another's or cannot be written to: leaderboard.csv and report.html stay as they are")
     return all(entry.state == "finished" for entry in entries)
+
+
+def is_own(sweep: Path) -> bool:
+    """Whether the sweep directory is this user's, and on a disk that takes writes."""
+    return sweep.stat().st_uid == os.geteuid() and os.access(sweep, os.W_OK)
 
 
 def unfinished(entries: Sequence[JobStatus], waiting: Container[str] = ()) -> list[JobStatus]:

@@ -5,21 +5,26 @@ import shlex
 import sys
 from pathlib import Path
 
-from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError
+from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
+from arc_vae.common.output import drop_unwritable_output
+from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run import run_training
-from arc_vae.sweeps.job_files import load_frozen_config
 from arc_vae.training.device import configure_process
 
 # Hydra's own.
 LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
-def run_job(directory: Path) -> None:
-    """Train in the directory as it was frozen there, or go on; the log goes to the terminal and to train.log."""
+def run_job(directory: Path, wait_seconds: float = 0) -> None:
+    """Train in the directory as it was frozen there, or go on; the log goes to the terminal and to train.log.
+
+    Waits so long for another process to leave the directory.
+    """
+    drop_unwritable_output()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
     command = f"python -m arc_vae.sweeps.worker {shlex.quote(str(directory))}"
-    run_training(load_frozen_config(directory), directory, resume_command=command)
+    run_training(load_frozen_config(directory), directory, command=command, wait_seconds=wait_seconds)
 
 
 def main() -> None:
@@ -27,8 +32,10 @@ def main() -> None:
     configure_process()
     try:
         run_job(Path(sys.argv[1]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        if not (mistake := error if isinstance(error, UserError) else disk_error(error, sys.argv[1])):
+            raise
+        print(f"error: {mistake}", file=sys.stderr)
         raise SystemExit(USER_MISTAKE) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None

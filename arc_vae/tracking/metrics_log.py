@@ -11,13 +11,13 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_text
-from arc_vae.tracking.wandb_logger import WandbLogger
+from arc_vae.tracking.wandb_logger import Replayed, WandbLogger
 
 METRICS_LOG = "metrics.jsonl"
 FLUSH_SECONDS = 5.0
@@ -51,11 +51,10 @@ class MetricsLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits in memory to the file."""
+        """Write what waits in memory to the file: all of it, or nothing where there is no room."""
         self._flushed = time.time()
         if self._lines:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write("".join(self._lines))
+            append_whole(self.path, "".join(self._lines).encode())
             self._lines = []
 
     def truncate_after(self, step: int) -> None:
@@ -65,6 +64,14 @@ class MetricsLog:
             return
         kept = [_encode(record) for record in read_metrics(self.path) if record["step"] <= step]
         write_text(self.path, "".join(kept))
+
+    def replay(self, images: Path) -> Iterator[Replayed]:
+        """What the file holds, for a W&B record that begins anew, with the epochs' pictures that lie in `images`."""
+        for record in read_metrics(self.path) if self.path.is_file() else ():
+            metrics = {name: value for name, value in record.items() if name not in ("step", "time")}
+            found = images.glob(f"*_epoch_{record['epoch']}.png") if "val/loss_total" in record else ()
+            pictures = {path.stem.rpartition("_epoch_")[0]: path for path in sorted(found)}
+            yield record["step"], record["time"], metrics, pictures
 
     def image(self, name: str, path: Path, step: int) -> None:
         """Send the picture at `path` to W&B as `name`."""
@@ -80,8 +87,24 @@ class MetricsLog:
 
     def close(self, exit_code: int = 0) -> None:
         """Write everything and end the W&B run, 0 meaning success."""
-        self.flush()
-        self._wandb.finish(exit_code)
+        try:
+            self.flush()
+        finally:
+            self._wandb.finish(exit_code)
+
+
+def append_whole(path: Path, content: bytes) -> None:
+    """Append to a file; where only a part could be written, that part is taken back."""
+    with path.open("ab", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:
+            error.filename = str(path)
+            os.ftruncate(file.fileno(), size)
+            raise
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -9,12 +9,21 @@ import os
 import shutil
 import string
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from arc_vae.common.errors import require
 from arc_vae.tracking.wandb_thread import WandbThread
+
+if TYPE_CHECKING:
+    from arc_vae.tracking.wandb_session import WandbSession
+
+# How wandb names the folder of an offline record.
+OFFLINE = "offline-run-"
+
+# A record that was logged before: its step, Unix time, metrics, and pictures by their names.
+Replayed = tuple[int, float, Mapping[str, Any], Mapping[str, Path]]
 
 NAME_FIELDS = {"latent_dim", "max_beta", "run_id"}
 
@@ -47,6 +56,9 @@ class WandbLogger:
         finish_timeout: float = 30.0,
     ):
         require(mode in ("offline", "online", "disabled"), "mode", mode, "offline, online or disabled")
+        require(_is_project(project), "project", project, r"1 to 128 characters, none of them one of / \ # ? % :")
+        for tag in tags:
+            require(1 <= len(tag) <= 64, "tags", tag, "each 1 to 64 characters, as W&B has it")
         require(_has_known_fields(name), "name", name, "text with only the fields {latent_dim}, {max_beta}, {run_id}")
         for key, seconds in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
             require(0 < seconds < math.inf, key, seconds, "a number of seconds above 0")
@@ -57,12 +69,21 @@ class WandbLogger:
         self._kept = Path()
         self._thread: WandbThread | None = None
 
-    def start(self, directory: Path, run_id: str, config: Mapping[str, Any], name_fields: Mapping[str, Any]) -> None:
+    def start(
+        self,
+        directory: Path,
+        run_id: str,
+        config: Mapping[str, Any],
+        name_fields: Mapping[str, Any],
+        earlier: Callable[[], Iterable[Replayed]] = tuple,
+    ) -> None:
         """Open the run, or continue the one with the same `run_id`; its files go under `directory/wandb`.
 
         Args:
             config: the run's whole configuration, plain containers only. It must stay as it is.
             name_fields: `latent_dim` and `max_beta`, for the name.
+            earlier: what the run has logged before it was interrupted. An offline record begins with it, and the
+                records before that one are put aside: `wandb sync` keeps the last of one id, and so keeps all.
         """
         if self.mode == "disabled":
             return
@@ -79,7 +100,10 @@ class WandbLogger:
             ("online", "offline") if self.mode == "online" else ("offline",)
         )
         self._kept = Path(directory) / "wandb" / "artifacts"
+        before = list(Path(directory).glob(f"wandb/{OFFLINE}*"))
         self._thread = WandbThread(modes, about, self.init_timeout, self.finish_timeout)
+        if before:
+            self._thread.put("record", lambda session: _replay(session, earlier(), before))
 
     def log(self, metrics: Mapping[str, Any], step: int, timestamp: float) -> None:
         """Log one record of that Unix time; a list becomes a histogram. `metrics` must stay as it is.
@@ -131,6 +155,22 @@ def _keep(path: Path, folder: Path) -> Path:
     except OSError:
         shutil.copyfile(path, kept)
     return kept
+
+
+def _replay(session: "WandbSession", earlier: Iterable[Replayed], before: Sequence[Path]) -> None:
+    """Write into an offline record what the ones before it hold, and put those aside; online the server has it all."""
+    if session.mode != "offline":
+        return
+    for step, timestamp, metrics, pictures in earlier:
+        session.log(metrics, step, timestamp)
+        for name, path in pictures.items():
+            session.image(name, path, step, timestamp)
+    for folder in before:
+        folder.rename(folder.with_name(f"superseded-{folder.name}"))
+
+
+def _is_project(name: str) -> bool:
+    return 1 <= len(name) <= 128 and not set(name) & set("/\\#?%:")
 
 
 def _has_known_fields(pattern: str) -> bool:

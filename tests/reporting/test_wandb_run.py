@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from wandb_file import read_records
-from wandb_server import closed_address, dying_server, silent_address
+from wandb_server import closed_address, dying_server, keeping_server, silent_address
 
 from arc_vae.common.errors import InvalidValue
 from arc_vae.reporting.grid_figures import draw_samples
@@ -179,17 +179,43 @@ def test_a_server_that_dies_during_the_run_bounds_its_end(tmp_path, monkeypatch,
     assert "wandb sync" in warning
 
 
-def test_a_resumed_run_keeps_its_id(tmp_path):
-    for step in (1, 2):
-        run = WandbLogger()
-        run.start(tmp_path, "run1", {}, FIELDS)
-        run.log({"train/loss_total": 1.0}, step, time.time())
-        run.finish()
-        time.sleep(1.1)  # wandb names its folders by the second
-    steps = [
-        row["_step"] for path in sorted(tmp_path.glob("wandb/*run-*/*.wandb")) for row in history_of(read_records(path))
-    ]
-    assert steps == [1, 2]
+def log_steps(directory, steps):
+    """One more process of the run: goes on after its last record, as a resumed run does."""
+    run = WandbLogger()
+    record = MetricsLog(directory, run)
+    run.start(directory, "run1", {}, FIELDS, lambda: record.replay(directory / "images"))
+    for step in steps:
+        record.log({"train/loss_total": float(step)}, step=step, epoch=1)
+    record.close()
+    time.sleep(1.1)  # wandb names its folders by the second
+
+
+def test_a_run_resumed_offline_is_one_record_with_every_step_once(tmp_path, monkeypatch):
+    """By README's own command, against a server that keeps what it is sent."""
+    for steps in ((1, 2), (3,), (4, 5)):
+        log_steps(tmp_path, steps)
+    (last,) = tmp_path.glob("wandb/offline-run-*")
+    assert len(list(tmp_path.glob("wandb/superseded-offline-run-*"))) == 2
+    assert [row["_step"] for row in history_of(record_of(tmp_path))] == [1, 2, 3, 4, 5]
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    with keeping_server() as (url, kept):
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        command = f"{sys.executable} -m wandb sync {tmp_path}/wandb/offline-run-*"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    rows = [kept["run1"][place] for place in sorted(kept["run1"])]
+    assert [(row["_step"], row["train/loss_total"]) for row in rows] == [(n, n) for n in (1, 2, 3, 4, 5)], done
+
+
+def test_pictures_of_earlier_epochs_are_in_the_record_too(tmp_path):
+    log_steps(tmp_path, (1,))
+    (tmp_path / "images").mkdir()
+    draw_samples(np.zeros((2, 16, 16), np.uint8), tmp_path / "images" / "samples_epoch_1.png")
+    record = MetricsLog(tmp_path)
+    record.log({"val/loss_total": 1.0}, step=1, epoch=1)
+    record.close()
+    log_steps(tmp_path, (2,))
+    rows = history_of(record_of(tmp_path))
+    assert [row["_step"] for row in rows] == [1, 2] and rows[0]["samples"]["_type"] == "image-file"
 
 
 def test_disabled_never_imports_wandb(tmp_path):
@@ -206,7 +232,8 @@ def test_disabled_never_imports_wandb(tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"mode": "onlin"}, {"init_timeout": 0}, {"finish_timeout": float("inf")}, {"name": "{beta}"}, {"name": "{"}],
+    [{"mode": "onlin"}, {"init_timeout": 0}, {"finish_timeout": float("inf")}, {"name": "{beta}"}, {"name": "{"}]
+    + [{"project": "a/b"}, {"project": ""}, {"tags": ["x" * 65]}, {"tags": [""]}],
 )
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(InvalidValue, match=next(iter(wrong))):

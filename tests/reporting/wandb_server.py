@@ -1,5 +1,6 @@
-"""Loopback stand-ins for a W&B server: one that answers a start, one that never answers."""
+"""Loopback stand-ins for a W&B server: one that answers a start, one that never answers, one that keeps runs."""
 
+import gzip
 import json
 import socket
 import threading
@@ -37,18 +38,54 @@ def dying_server():
     """A URL that answers what a run's start asks and hangs on everything else."""
     released = threading.Event()
 
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bytes | None:
+        name = json.loads(body).get("operationName") if handler.path == "/graphql" else None
+        if name in ANSWERS:
+            return json.dumps({"data": ANSWERS[name]}).encode()
+        released.wait(60)
+        return None
+
+    with serving(answer) as url:
+        yield url
+        released.set()
+
+
+@contextmanager
+def keeping_server():
+    """A URL that takes runs in, and what it keeps of each: its history's rows by their place, as W&B does."""
+    kept: dict[str, dict[int, dict]] = {}
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bytes:
+        if handler.path.endswith("/file_stream"):
+            rows = kept.setdefault(handler.path.split("/")[-2], {})
+            if history := json.loads(body).get("files", {}).get("wandb-history.jsonl"):
+                if history["offset"] == 0:
+                    rows.clear()
+                for place, line in enumerate(history["content"], history["offset"]):
+                    rows[place] = json.loads(line)
+            return b"{}"
+        name = json.loads(body).get("operationName") if handler.path == "/graphql" else None
+        return json.dumps({"data": ANSWERS.get(name, {})}).encode()
+
+    with serving(answer) as url:
+        yield url, kept
+
+
+@contextmanager
+def serving(answer):
+    """A URL at which `answer(request, body)` gives what is sent back; None sends nothing."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            name = json.loads(body).get("operationName") if self.path == "/graphql" else None
-            if name not in ANSWERS:
-                released.wait(60)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            if (content := answer(self, body)) is None:
                 return
-            answer = json.dumps({"data": ANSWERS[name]}).encode()
             self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(content)
 
         def log_message(self, *arguments):
             pass
@@ -59,6 +96,5 @@ def dying_server():
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        released.set()
         server.shutdown()
         server.server_close()

@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from subprocess import CompletedProcess
 
 import pytest
 import torch
@@ -43,9 +42,9 @@ class Workers:
         self.threads: set[str] = set()
         self.busy: list[str | None] = []
         self.most_at_once = self.most_on_one = 0
-        monkeypatch.setattr(local.subprocess, "run", self.run)
+        monkeypatch.setattr(local.JobProcesses, "run", self.run)
 
-    def run(self, command, env, **_) -> CompletedProcess:
+    def run(self, command, env, **_) -> int:
         number, gpu = int(command[-1].rpartition(os.sep)[2]), env.get("CUDA_VISIBLE_DEVICES")
         with self.lock:
             self.given[number] = gpu
@@ -53,12 +52,12 @@ class Workers:
             self.busy.append(gpu)
             self.most_at_once = max(self.most_at_once, len(self.busy))
             self.most_on_one = max(self.most_on_one, self.busy.count(gpu))
-        time.sleep(0.05)
+        time.sleep(0.3)
         with self.lock:
             self.busy.remove(gpu)
         if number == self.broken:
             raise OSError("no such interpreter")
-        return CompletedProcess(command, 0)
+        return 0
 
 
 def test_with_auto_each_job_has_a_gpu_of_its_own_and_as_many_run_as_there_are(monkeypatch, tmp_path):

@@ -117,7 +117,7 @@ def test_a_run_that_is_locked_runs_and_one_that_is_not_was_killed(sweep):
     run.set_state("running")
     # The lock is this process's own: the ledger opens the file anew, as another process would.
     assert read_entry(job).state == "running"
-    run._lock.close()
+    run.release()
     killed = read_entry(job)
     assert killed.state == "failed" and f"process {os.getpid()}" in killed.reason and "after epoch 0" in killed.reason
 

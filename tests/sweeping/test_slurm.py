@@ -110,7 +110,7 @@ def detached(slurm, workplace: Path, *options: str) -> tuple[Path, list[str]]:
     options = (*TINY_JOB, *options, *ON_SLURM, "hydra.launcher.detach=true")
     done = call_command("train", "-m", *options, cwd=workplace, **slurm.env)
     (ids,) = (line.removeprefix("submitted: ") for line in done.stdout.splitlines() if line.startswith("submitted: "))
-    sweep = max(workplace.glob("multirun_sweeps/*/*_tiny"), key=lambda path: path.stat().st_mtime)
+    sweep = max(workplace.glob("multirun_sweeps/*/*_tiny_*"), key=lambda path: path.stat().st_mtime)
     return sweep, ids.split(", ")
 
 
@@ -152,8 +152,8 @@ def test_each_end_of_a_job_is_told_in_words(slurm, tmp_path, monkeypatch):
 def test_one_job_killed_two_requeued_the_others_untouched(slurm, alone, tmp_path):
     """The requeued ones go on where they were and end with the weights of runs that were never interrupted."""
     launcher = launched(slurm, tmp_path, *LONG, "seed=0,1", "training.checkpoint_every=100,101")
-    wait_for(lambda: list(tmp_path.glob("multirun_sweeps/*/*_tiny/jobs.json")))
-    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    wait_for(lambda: list(tmp_path.glob("multirun_sweeps/*/*_tiny_*/jobs.json")))
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny_*")
     jobs = [sweep / str(number) for number in range(4)]
     wait_for(lambda: (jobs[0] / "metrics.jsonl").is_file())
     array = command(slurm, "squeue", "--noheader", "--format=%F").split()[0]
@@ -221,7 +221,7 @@ def test_out_of_memory_a_job_fails_for_that_reason_and_runs_again_with_more(slur
     options = (*TINY_JOB, "seed=0", *ON_SLURM, "hydra.launcher.mem_gb=0.2")
     done = call_command("train", "-m", *options, cwd=tmp_path, check=False, **slurm.env)
     assert done.returncode == 1 and "emory limit" in done.stdout and "job 0 failed" in done.stdout
-    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny_*")
     assert "emory limit" in (sweep / "leaderboard.csv").read_text()
     call_command("sweep", f"dir={sweep}", "rerun=true", *ON_SLURM, cwd=tmp_path, **slurm.env)
     assert status(sweep / "0")["state"] == "finished"
@@ -236,12 +236,12 @@ def test_a_job_that_raises_is_failed_to_slurm_too_and_waited_for_while_slurm_doe
     deaf.write_text(f'#!/bin/sh\n[ -e {down} ] && exit 1\nexec {shutil.which("squeue", path=path)} "$@"\n')
     deaf.chmod(0o755)
     launcher = launched(slurm, tmp_path, "optimizer.lr=1e-3,1e18", PATH=f"{deaf.parent}:{path}")
-    wait_for(lambda: list(tmp_path.glob("multirun_sweeps/*/*_tiny/0/metrics.jsonl")))
+    wait_for(lambda: list(tmp_path.glob("multirun_sweeps/*/*_tiny_*/0/metrics.jsonl")))
     time.sleep(3)
     down.unlink()
     words, _ = launcher.communicate(timeout=200)
     assert launcher.returncode == 1 and "job 0 finished" in words and "job 1 failed: NonFiniteLoss" in words
-    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny_*")
     ids = json.loads((sweep / "slurm.json").read_text())
     shown = [command(slurm, "scontrol", "show", "job", ids[number]) for number in "01"]
     assert "JobState=COMPLETED" in shown[0] and "JobState=FAILED" in shown[1]
@@ -302,7 +302,7 @@ def test_the_launcher_may_die_after_submission(slurm, tmp_path):
         if line.startswith("submitted: "):
             break
     launcher.kill()
-    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny")
+    (sweep,) = tmp_path.glob("multirun_sweeps/*/*_tiny_*")
     wait_for(lambda: all(status(sweep / number).get("state") == "finished" for number in "01"))
     assert "of 2 finished jobs" in call_command("sweep", f"dir={sweep}", cwd=tmp_path).stdout
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 
 def sweep_directory(workplace):
-    (directory,) = workplace.glob("multirun_sweeps/*/*_tiny")
+    (directory,) = workplace.glob("multirun_sweeps/*/*_tiny_*")
     return directory
 
 

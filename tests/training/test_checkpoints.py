@@ -1,10 +1,12 @@
 import pytest
 import torch
 
+import arc_vae
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import save_checkpoint
 from arc_vae.models import BetaVAE, Decoder, ObjectSlotVAE, PaletteVAE
-from arc_vae.models.saved import load_module, save_module
+from arc_vae.models.saved import load_module, refuse_strange_halves, save_module
+from arc_vae.training.checkpoint_files import CheckpointWriter, mend_parts
 
 SMALL = {"hidden_dim": 16, "latent_dim": 4}
 MODELS = [BetaVAE(decoder_channels=(8, 8, 10), **SMALL), PaletteVAE(**SMALL), ObjectSlotVAE(num_slots=2, **SMALL)]
@@ -78,3 +80,43 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         save_checkpoint({"a": 2}, tmp_path / "last.pth")
     assert torch.load(tmp_path / "last.pth", weights_only=True) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["last.pth"]
+
+
+def written(directory, model, epoch: int) -> dict:
+    state = {"epoch": epoch, "model_state_dict": model.state_dict()}
+    CheckpointWriter(directory, every=10).save_epoch(state, model, improved=True)
+    return state
+
+
+def test_halves_of_different_epochs_are_refused_and_made_anew_of_the_best(tmp_path):
+    """Killed between encoder.pth and decoder.pth of a new best."""
+    model = MODELS[0]
+    written(tmp_path, model, 1)
+    refuse_strange_halves(tmp_path)
+    old = (tmp_path / "decoder.pth").read_bytes()
+    with torch.no_grad():
+        next(model.decoder.parameters()).add_(1)
+    written(tmp_path, model, 2)
+    new = model.decoder(torch.zeros(1, 4))
+    (tmp_path / "decoder.pth").write_bytes(old)
+    with pytest.raises(UserError, match=r"encoder.pth is of epoch 2 .*decoder.pth of epoch 1"):
+        refuse_strange_halves(tmp_path)
+    with pytest.raises(UserError, match="a run was stopped between the two"):
+        (tmp_path / "vae_best.pth").rename(tmp_path / "kept.pth")
+        arc_vae.load(tmp_path)
+    (tmp_path / "kept.pth").rename(tmp_path / "vae_best.pth")
+    mend_parts(BetaVAE(decoder_channels=(8, 8, 10), **SMALL), tmp_path)
+    refuse_strange_halves(tmp_path)
+    assert torch.equal(load_module(tmp_path / "decoder.pth")(torch.zeros(1, 4)), new)
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_a_half_that_is_missing_or_torn_is_made_anew(damage, tmp_path):
+    written(tmp_path, MODELS[0], 1)
+    whole = (tmp_path / "encoder.pth").read_bytes()
+    (tmp_path / "encoder.pth").unlink()
+    if damage == "torn":
+        (tmp_path / "encoder.pth").write_bytes(whole[:1000])
+    mend_parts(MODELS[0], tmp_path)
+    refuse_strange_halves(tmp_path)
+    assert load_module(tmp_path / "encoder.pth").arguments == MODELS[0].encoder.arguments
