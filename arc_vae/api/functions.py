@@ -110,6 +110,8 @@ def run(overrides: Sequence[str] = ()) -> FinishedRun:
     # Time and id of the directory are drawn here, so that it is known. Hydra reads quoted text as it is.
     directory = RunDirectory(cfg.get("resume") or hydra.run.dir)
     known = [f"hydra.run.dir={_quoted(str(directory.path))}", f"run_id={_quoted(str(cfg.run_id))}"]
+    if cfg.get("resume") is not None:
+        known = []  # that run's own
     given = {word.split("=")[0].lstrip("+") for word in overrides}
     ended = run_module("arc_vae.train", [*overrides, *(word for word in known if word.split("=")[0] not in given)])
     path = directory.path.resolve()

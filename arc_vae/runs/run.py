@@ -24,7 +24,7 @@ from arc_vae.runs.resume import resume
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.checkpoint_files import BEST, LAST, CheckpointWriter, numbered_checkpoints
-from arc_vae.training.short_runs import cap_warmups, warn_of_short_run
+from arc_vae.training.short_runs import cap_warmups, longest_warmup, warn_of_short_run
 from arc_vae.training.signals import Interrupted
 from arc_vae.training.state import TrainingState
 from arc_vae.training.step import NonFiniteLoss
@@ -117,6 +117,7 @@ def train_and_evaluate(run: PreparedRun) -> dict:
     state = build_training_state(experiment, corpus, run.config)
     # 5 go on, or fit what is not learnt by gradients
     if run.checkpoint:
+        warn_if_warmups_grew(run, corpus)
         resume(state, run.checkpoint, directory)
     elif run.config.get("init_from") is None:
         state.model.fit_prior(torch.from_numpy(corpus.train).to(experiment.trainer.device))
@@ -175,6 +176,26 @@ def fit_to_length(experiment: Experiment, corpus: Corpus) -> Experiment:
     warn_of_short_run(experiment.model, length)
     lr_scheduler, loss = cap_warmups(experiment.lr_scheduler, experiment.loss, length.steps)
     return replace(experiment, lr_scheduler=lr_scheduler, loss=loss)
+
+
+def warn_if_warmups_grew(run: PreparedRun, corpus: Corpus) -> None:
+    """Say when a run that goes on for longer was begun with shorter warm-ups than it would be now."""
+    assert run.checkpoint is not None
+    now = run.experiment.length(len(corpus.train))
+    then = now._replace(max_epochs=run.checkpoint["config"]["training"]["max_epochs"])
+    rate, loss = run.experiment.lr_scheduler, run.experiment.loss
+    grown = [
+        key
+        for key, parts in (("lr_scheduler.warmup_steps", (rate, None)), ("loss.foreground_warmup_steps", (None, loss)))
+        if longest_warmup(*parts, then.steps) != longest_warmup(*parts, now.steps)
+    ]
+    if grown:
+        logger.warning(
+            "%s was begun with %s of a shorter run: the weights will not be those of an uninterrupted one of %d epochs",
+            run.directory.path,
+            " and ".join(grown),
+            now.max_epochs,
+        )
 
 
 def warn_if_model_unsuited(model: VAE, corpus: Corpus) -> None:

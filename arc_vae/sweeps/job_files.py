@@ -71,6 +71,6 @@ def read_jobs(sweep: Path) -> list[SweepJob]:
     """
     file = Path(sweep) / JOBS_FILE
     if not file.is_file():
-        raise UserError(f"{file} does not exist; give a sweep directory, multirun_sweeps/<date>/<time>_<name>")
+        raise UserError(f"{file} does not exist; give a sweep directory, multirun_sweeps/<date>/<time>_<name>_<id>")
     entries = json.loads(file.read_text())["jobs"]
     return [SweepJob(entry["number"], entry["overrides"], Path(sweep) / entry["directory"]) for entry in entries]

@@ -16,11 +16,17 @@ def squeue(words: list[str]) -> str:
     """The jobs that wait or run, one a line."""
     given = Parser("squeue", "states", "format", "user", flags=("noheader", "array")).parse_args(words)
     states = (given.states or ",".join(QUEUED)).split(",")
-    if not given.noheader or given.format not in ("%i", "%F") or (given.format == "%i" and not given.array):
-        raise Refused("squeue: the stand-in tells --noheader --array --format=%i, or --noheader --format=%F")
+    array = given.format in ("%i", "%i %k")
+    if not given.noheader or not (array and given.array or given.format == "%F"):
+        raise Refused("squeue: the stand-in tells --noheader --array --format=%i or '%i %k', or --noheader --format=%F")
     with State().is_locked() as jobs:
         found = [job for job in jobs.values() if job["state"] in states]
-    return "".join(f"{job['id'] if given.format == '%i' else job['array'] or job['number']}\n" for job in found)
+    told = {
+        "%i": lambda job: job["id"],
+        "%i %k": lambda job: f"{job['id']} {job['comment'] or '(null)'}",
+        "%F": lambda job: job["array"] or job["number"],
+    }
+    return "".join(f"{told[given.format](job)}\n" for job in found)
 
 
 def scontrol(words: list[str]) -> str:

@@ -13,10 +13,22 @@ from state import PARTITIONS, Parser, Refused, State, new_job
 SECONDS = {"": 1, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
 MEGABYTES = {"": 1, "M": 1, "MB": 1, "G": 1024, "GB": 1024}
 # Options of sbatch: those that it heeds, those that it takes no notice of (output is always appended to).
-HEEDED = ("array", "begin", "chdir", "error", "job-name", "mem", "output", "partition", "signal", "time", "wrap")
+HEEDED = (
+    "array",
+    "begin",
+    "chdir",
+    "comment",
+    "error",
+    "job-name",
+    "mem",
+    "output",
+    "partition",
+    "signal",
+    "time",
+    "wrap",
+)
 IDLE = (
     "account",
-    "comment",
     "constraint",
     "cpus-per-task",
     "gpus-per-node",
@@ -33,6 +45,7 @@ def sbatch(words: list[str]) -> str:
         "array",
         "begin",
         "chdir",
+        "comment",
         "error",
         "job-name",
         "mem",
@@ -56,6 +69,7 @@ def sbatch(words: list[str]) -> str:
     fields = {
         "folder": given.chdir or str(Path.cwd()),
         "name": given.job_name or "wrap",
+        "comment": given.comment,
         "partition": given.partition or PARTITIONS[0],
         "at_a_time": at_a_time,
         "begin": time.time() + _delay(given.begin),

@@ -254,6 +254,15 @@ def test_more_jobs_than_an_array_may_have_none_submitted_twice_and_one_cancelled
     assert len(ids) == 5 and len({slurm_id.partition("_")[0] for slurm_id in ids}) == 2
     words = call_command("sweep", f"dir={sweep}", "rerun=true", *ON_SLURM, cwd=tmp_path, **slurm.env).stdout
     assert words.count("is in Slurm's queue") == 5 and "submitted" not in words
+    # As if the launcher had been killed after the first sbatch, before it noted the ids.
+    lost = [number for number, slurm_id in enumerate(ids) if slurm_id.startswith(f"{ids[0].partition('_')[0]}_")]
+    comments = command(slurm, "squeue", "--noheader", "--array", "--format=%i %k").splitlines()
+    token = dict(line.split() for line in comments)[ids[0]]
+    (sweep / "slurm.json").write_text(json.dumps({str(n): ids[n] for n in range(5) if n not in lost}))
+    (sweep / "slurm_submitting.json").write_text(json.dumps({"token": token, "jobs": lost}))
+    words = call_command("sweep", f"dir={sweep}", "rerun=true", *ON_SLURM, cwd=tmp_path, **slurm.env).stdout
+    assert words.count("is in Slurm's queue") == 5 and "submitted" not in words and len(lost) > 1
+    assert json.loads((sweep / "slurm.json").read_text()) == {str(n): ids[n] for n in range(5)}
     command(slurm, "scancel", ids[1])
     words = call_command("sweep", f"dir={sweep}", cwd=tmp_path, **slurm.env).stdout
     assert f"job 1 failed: Slurm job {ids[1]} left the queue" in words and "job 0 is in Slurm's queue" in words
