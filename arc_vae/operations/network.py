@@ -1,16 +1,19 @@
 """The small network: an operator that is learnt by gradients, the last of them through the frozen decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from arc_vae.common.grids import NUM_COLORS
 from arc_vae.models.object_slots.layers import fourier_features
 from arc_vae.operations.learnt import Pairs
 from arc_vae.training.device import autocast, resolve_precision
+from arc_vae.training.muon import Muon
 
 # Of an object's cell against one of the background's, as in training.
 OBJECT_WEIGHT = 4 / 3
@@ -23,7 +26,7 @@ class SmallNetwork(nn.Module):
         latent_dim: d. width: of the layers. octaves: of the waves; see `fourier_features`.
     """
 
-    def __init__(self, latent_dim: int, width: int = 176, octaves: int = 2):
+    def __init__(self, latent_dim: int, width: int = 200, octaves: int = 1):
         super().__init__()
         self.arguments = {"latent_dim": latent_dim, "width": width, "octaves": octaves}
         self.octaves = octaves
@@ -44,7 +47,7 @@ class SmallNetwork(nn.Module):
 
     @classmethod
     def fit(
-        cls, pairs: Pairs, decoder: nn.Module, seed: int, epochs: tuple[int, int] = (20, 3), **sizes: int
+        cls, pairs: Pairs, decoder: nn.Module, seed: int, epochs: tuple[int, int] = (8, 2), **sizes: int
     ) -> "SmallNetwork":
         """By mean square first, then by the frozen decoder's cross-entropy of what the grids should become.
 
@@ -53,7 +56,8 @@ class SmallNetwork(nn.Module):
         """
         torch.manual_seed(seed)
         made = cls(pairs.codes.shape[1], **sizes).to(pairs.codes.device)
-        _train(made, pairs, epochs[0], lr=2e-3, loss=lambda z, wanted, truth: F.mse_loss(z, wanted))
+        # Muon reaches in 8 epochs the mean square that Adam reaches in 20.
+        _train(made, pairs, epochs[0], Muon(made.parameters(), lr=4e-3), lambda z, wanted, _: F.mse_loss(z, wanted))
         precision = resolve_precision("auto", pairs.codes.device)
 
         def cross_entropy(z: Tensor, wanted: Tensor, truth: Tensor) -> Tensor:
@@ -62,7 +66,7 @@ class SmallNetwork(nn.Module):
             return weighted_cross_entropy(logits.float(), truth)
 
         with frozen(decoder):
-            _train(made, pairs, epochs[1], lr=1e-3, loss=cross_entropy)
+            _train(made, pairs, epochs[1], torch.optim.Adam(made.parameters(), lr=1e-3), cross_entropy)
         return made.eval()
 
 
@@ -85,13 +89,20 @@ def frozen(decoder: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(want)
 
 
-def _train(operator: nn.Module, pairs: Pairs, epochs: int, lr: float, loss, batch_size: int = 256) -> None:
-    """Adam, its rate rising over a twentieth of the steps and falling to zero along a cosine."""
+def _train(
+    operator: nn.Module,
+    pairs: Pairs,
+    epochs: int,
+    optimizer: Optimizer,
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    batch_size: int = 256,
+) -> None:
+    """Steps by `loss` of changed codes, codes wanted and grids wanted; the rate rises for a twentieth of them and falls
+    to nothing along a line.
+    """
     steps = epochs * (len(pairs.codes) // batch_size)
-    if not steps:
-        return
-    optimizer = torch.optim.Adam(operator.parameters(), lr=lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.05)
+    rising = max(1, steps // 20)
+    schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rising, 1 - step / max(steps, 1)))
     for _ in range(epochs):
         order = torch.randperm(len(pairs.codes), device=pairs.codes.device)
         for part in order.split(batch_size)[: len(order) // batch_size]:

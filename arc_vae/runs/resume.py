@@ -12,7 +12,7 @@ from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.instantiate import instantiate_group, to_plain
 from arc_vae.configuration.keys import flatten
-from arc_vae.models import GaussianVAE
+from arc_vae.models import VAE
 from arc_vae.models.saved import load_weights
 from arc_vae.runs.evaluate_run import check_corpus_digest
 from arc_vae.runs.frozen_config import EPOCHS, lengthen, load_frozen_config
@@ -148,7 +148,7 @@ def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> N
     logger.info("resuming %s after epoch %d, step %d", directory.path, state.epoch, state.step)
 
 
-def load_initial_weights(model: GaussianVAE, path: Path) -> None:
+def load_initial_weights(model: VAE, path: Path) -> None:
     """Give a model that has not trained yet the weights of a checkpoint, or of a run directory's best one.
 
     Raises:

@@ -186,8 +186,11 @@ def warn_if_warmups_grew(run: PreparedRun, corpus: Corpus) -> None:
     rate, loss = run.experiment.lr_scheduler, run.experiment.loss
     grown = [
         key
-        for key, parts in (("lr_scheduler.warmup_steps", (rate, None)), ("loss.foreground_warmup_steps", (None, loss)))
-        if longest_warmup(*parts, then.steps) != longest_warmup(*parts, now.steps)
+        for key, of_rate, of_loss in (
+            ("lr_scheduler.warmup_steps", rate, None),
+            ("loss.foreground_warmup_steps", None, loss),
+        )
+        if longest_warmup(of_rate, of_loss, then.steps) != longest_warmup(of_rate, of_loss, now.steps)
     ]
     if grown:
         logger.warning(
