@@ -593,3 +593,17 @@ def test_a_run_that_fails_raises_its_last_words(status, errors, told, tmp_path, 
     with pytest.raises(arc_vae.RunFailed, match="did not finish: stopped by SIGTERM") as error:
         arc_vae.run([f"hydra.run.dir={tmp_path / 'there'}"])
     assert error.value.directory == tmp_path / "there" and calls[1][1][1].startswith("run_id=")
+
+
+def test_changed_codes_keep_the_digits_that_tell_places(grids):
+    """An exact operation's codes are float64; decoded, numpy's and torch's alike, they are the operation's grids."""
+    torch.manual_seed(0)
+    network = ObjectSlotVAE(latent_dim=6, num_slots=3, hidden_dim=16, num_blocks=1).eval()
+    network.fit_prior(torch.from_numpy(grids))
+    model = arc_vae.Model(networks_module.Networks(Path("slots"), 6, network, network.encode, network.decode))
+    turn = arc_vae.operations.reflect()
+    codes = model.apply(turn, np.asarray(model.encode(grids).mu, dtype=np.float64))
+    assert codes.dtype == np.float64
+    np.testing.assert_array_equal(model.decode(codes), model.decode(torch.from_numpy(codes)).numpy())
+    drawn = network.decode(torch.from_numpy(codes)).argmax(dim=1).numpy()
+    np.testing.assert_array_equal(model.decode(codes), drawn)

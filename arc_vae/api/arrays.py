@@ -17,7 +17,7 @@ GRIDS, CODES = "grids", "codes"
 
 @dataclass(frozen=True)
 class Batch:
-    """A user's grids, uint8 (N, 16, 16), or codes, float32 (N, d), and the kind that results are given back in."""
+    """A user's grids, uint8 (N, 16, 16), or codes, floats (N, d), and the kind that results are given back in."""
 
     values: Tensor
     kind: str
@@ -67,7 +67,8 @@ def take_codes(codes: Array, latent_dim: int, name: str = "z") -> Batch:
     shape, d = tuple(tensor.shape), latent_dim
     fits = len(shape) in (1, 2) and shape[-1] == d
     require(fits, f"{name}.shape", shape, f"({d},) or (N, {d}): the model's codes have {d} dimensions")
-    tensor = tensor.float()
+    # float64 stays: operations give codes whose last digits tell rare objects' places.
+    tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     finite = tensor.isfinite()
     if not finite.all():
         place = tuple((~finite).nonzero()[0].tolist())

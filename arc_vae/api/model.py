@@ -139,7 +139,7 @@ class Model:
         require(start.kind == end.kind, "b", f"an array of {end.kind}", f"of {start.kind}, as a is")
         alike = start.values.shape == end.values.shape and start.single == end.single
         require(alike, "b.shape", tuple(getattr(b, "shape", ())), "that of a")
-        codes = self._networks.ways(self._codes(start), self._codes(end), steps, path)
+        codes = self._networks.ways(self._codes(start).float(), self._codes(end).float(), steps, path)
         if start.kind == CODES:
             return start.back(codes)
         return start.back(self._networks.grids(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]))

@@ -46,15 +46,22 @@ class Networks:
         return self.in_portions(lambda part: torch.stack(tuple(encoder(part)), 1).float(), grids, empty).transpose(0, 1)
 
     def logits(self, z: Tensor) -> Tensor:
-        """float32 (N, d) → float32 (N, 10, 16, 16)."""
+        """Codes (N, d) → float32 (N, 10, 16, 16)."""
         decoder = self._needs(self.decoder, "decoder")
-        return self.in_portions(lambda part: decoder(part).float(), z, torch.empty(0, NUM_COLORS, SIZE, SIZE))
+        return self.in_portions(
+            lambda part: decoder(self._digits(part)).float(), z, torch.empty(0, NUM_COLORS, SIZE, SIZE)
+        )
 
     def grids(self, z: Tensor) -> Tensor:
-        """float32 (N, d) → each cell's most likely colour, uint8 (N, 16, 16)."""
+        """Codes (N, d) → each cell's most likely colour, uint8 (N, 16, 16)."""
         decoder = self._needs(self.decoder, "decoder")
         empty = torch.empty(0, SIZE, SIZE, dtype=torch.uint8)
-        return self.in_portions(lambda part: argmax_colors(decoder(part)), z, empty)
+        return self.in_portions(lambda part: argmax_colors(decoder(self._digits(part))), z, empty)
+
+    def _digits(self, z: Tensor) -> Tensor:
+        """The codes in the precision in which the decoder reads them: some read places in float64."""
+        precise = any(getattr(module, "needs_float64", False) for module in self.module.modules())
+        return z if precise else z.float()
 
     def ways(self, start: Tensor, end: Tensor, steps: int, path: str) -> Tensor:
         """steps + 1 codes from each start to its end by a path of that name: (P, d) both → (P, steps + 1, d).

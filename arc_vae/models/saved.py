@@ -48,8 +48,9 @@ def refuse_strange_halves(folder: Path) -> None:
     """
     files = [folder / "encoder.pth", folder / "decoder.pth"]
     origins = [load_checkpoint(file, {"state_dict"}, PART).get("origin") for file in files if file.is_file()]
-    if len(origins) == 2 and None not in origins and origins[0] != origins[1]:
-        told = [f"epoch {origin.get('epoch')} ({str(origin.get('digest'))[:8]})" for origin in origins]
+    known = [origin for origin in origins if origin is not None]
+    if len(known) == 2 and known[0] != known[1]:
+        told = [f"epoch {origin.get('epoch')} ({str(origin.get('digest'))[:8]})" for origin in known]
         raise UserError(
             f"{files[0]} is of {told[0]}, {files[1]} of {told[1]}: a run was stopped between the two; go on with it by "
             "python -m arc_vae.train resume=<run dir>, which mends them, or take vae_best.pth"

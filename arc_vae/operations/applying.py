@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arc_vae.common.errors import UserError
+from arc_vae.models.base import VAE
 from arc_vae.models.decoding import argmax_colors
 from arc_vae.operations.batches import as_batch
 from arc_vae.operations.catalogue import recolour, reflect, remove, rotate_90, scale, translate
@@ -17,18 +18,18 @@ from arc_vae.operations.operation import Operation
 PORTION = 512
 
 
-def available(model: nn.Module) -> dict[str, Operation]:
+def available(model: VAE) -> dict[str, Operation]:
     """The operations that a model has in its codes, by name, bound to it.
 
     Of object slots these are examples: every operation of the package can be bound, with any arguments. Any other model
     has those that were learnt for it, and scaling goes through the grid in all.
     """
     if states_objects(model):
-        one = {"of": "largest"}
+        every: tuple[dict[str, Any], ...] = ({}, {"of": "largest"})
         found = [
-            *(make(**of) for of in ({}, one) for make in (rotate_90, reflect)),
-            *(translate(dx, 0, **of) for of in ({}, one) for dx in (1, 3)),
-            *(recolour({1: 2, 2: 1}, **of) for of in ({}, one)),
+            *(make(**of) for of in every for make in (rotate_90, reflect)),
+            *(translate(dx, 0, **of) for of in every for dx in (1, 3)),
+            *(recolour({1: 2, 2: 1}, **of) for of in every),
             remove("largest"),
         ]
     else:
@@ -43,7 +44,7 @@ def learnable() -> list[Operation]:
 
 
 @torch.no_grad()
-def apply(model: nn.Module, operation: Operation, given: Any) -> Any:
+def apply(model: VAE, operation: Operation, given: Any) -> Any:
     """Integer grids → the decoded grids of the changed codes; float codes → the changed codes. numpy or torch, one or
     a batch, and the same out.
 
@@ -65,12 +66,12 @@ def apply(model: nn.Module, operation: Operation, given: Any) -> Any:
 
 
 @torch.no_grad()
-def encode(model: nn.Module, grids: Tensor) -> Tensor:
+def encode(model: VAE, grids: Tensor) -> Tensor:
     """Integer grids (N, 16, 16) on the model's device → posterior means (N, d), in portions."""
     return torch.cat([model.encode(part).mu for part in grids.split(PORTION)])
 
 
 @torch.no_grad()
-def decode_grids(model: nn.Module, z: Tensor, apart: bool = True) -> Tensor:
+def decode_grids(model: VAE, z: Tensor, apart: bool = True) -> Tensor:
     """Codes (N, d) → the most likely colour of each cell, uint8 (N, 16, 16), in portions."""
     return torch.cat([argmax_colors(decode(model, part, apart)) for part in z.split(PORTION)])

@@ -18,6 +18,9 @@ from arc_vae.operations.scene import BORDER, FINE, NOT_THERE, OVERLAP, boxes_ove
 class GridStep:
     """A change of grids."""
 
+    # It needs cells: no code says it to the letter.
+    exact = False
+
     def __call__(self, grids: Tensor) -> tuple[Tensor, Tensor]:
         """Integer grids (B, 16, 16) → changed, uint8, and the numbers of reasons against it (B,)."""
         raise NotImplementedError

@@ -5,15 +5,22 @@ shapes as they are, so that the decoder paints the same shapes elsewhere.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from arc_vae.models.base import VAE
 from arc_vae.models.object_slots.decoder import ObjectSlotDecoder
 from arc_vae.operations.scene import Scene, inverse, symmetries, turned_again
 
 
-def states_objects(model: nn.Module) -> bool:
+def states_objects(model: VAE) -> bool:
     """Whether the model's codes state places, sizes, symmetries and colours of objects."""
     return isinstance(model.decoder, ObjectSlotDecoder)
+
+
+def slot_decoder(model: VAE) -> ObjectSlotDecoder:
+    """The decoder of a model whose codes state objects; see `states_objects`."""
+    assert isinstance(model.decoder, ObjectSlotDecoder)
+    return model.decoder
 
 
 def read_codes(decoder: ObjectSlotDecoder, z: Tensor) -> Scene:
@@ -39,7 +46,7 @@ def write_codes(decoder: ObjectSlotDecoder, z: Tensor, scene: Scene) -> Tensor:
     scene = scene.narrowed(slots)
     symmetry = turned_again(inverse(scene.turn), says.symmetry.gather(1, scene.source))
     corner, extent = symmetries(z.device).transform_box(scene.corner, scene.extent, symmetry)
-    count = scene.count.clamp(min=1)
+    count = scene.num_objects.clamp(min=1)
     where, _ = decoder.pose_codec.precise_code(count, scene.color - 1, symmetry, extent, corner)
     where = torch.where(scene.present, where, decoder.pose_codec.stop_posterior()[0].double())
     before = read_codes(decoder, z)
@@ -51,7 +58,7 @@ def write_codes(decoder: ObjectSlotDecoder, z: Tensor, scene: Scene) -> Tensor:
     return torch.where((scene.refused > 0)[:, None], z.double(), written)
 
 
-def decode(model: nn.Module, z: Tensor, apart: bool) -> Tensor:
+def decode(model: VAE, z: Tensor, apart: bool) -> Tensor:
     """Codes (B, d) → logits (B, 10, 16, 16); `apart`: whether objects in each other's way may be moved apart."""
     if not states_objects(model):
         return model.decode(z.float())

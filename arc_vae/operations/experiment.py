@@ -3,10 +3,11 @@
 import logging
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arc_vae.common.errors import UserError
 from arc_vae.corpus.corpus import Corpus
+from arc_vae.models.base import VAE
 from arc_vae.operations.codes import states_objects
 from arc_vae.operations.fitting import fit_operators, varied
 from arc_vae.operations.gate import gate
@@ -28,7 +29,7 @@ def drawn(grids: Tensor, count: int, seed: int) -> Tensor:
 
 
 def provide_operators(
-    directory: RunDirectory, model: nn.Module, corpus: Corpus, augment: bool, fit: bool | None, num_fit: int, seed: int
+    directory: RunDirectory, model: VAE, corpus: Corpus, augment: bool, fit: bool | None, num_fit: int, seed: int
 ) -> dict[str, dict]:
     """See that a model whose codes state no objects has learnt operators; what each reached on validation.
 
@@ -54,9 +55,7 @@ def provide_operators(
     return reached
 
 
-def run_trials(
-    model: nn.Module, corpus: Corpus, num_pairs: int, depth: int, seed: int
-) -> tuple[dict, list[Trial], Tensor]:
+def run_trials(model: VAE, corpus: Corpus, num_pairs: int, depth: int, seed: int) -> tuple[dict, list[Trial], Tensor]:
     """Everything that operations.json says of a model on test pairs; the trials, and the grids they are on, to draw."""
     device = next(model.parameters()).device
     test, train, val = (torch.from_numpy(grids).to(device) for grids in (corpus.test, corpus.train, corpus.val))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from arc_vae.common.grids import NUM_SYMMETRIES
+from arc_vae.models.base import VAE
 from arc_vae.operations.applying import decode_grids, encode, learnable
 from arc_vae.operations.figures import figures
 from arc_vae.operations.learnt import ALPHAS, Identity, MeanDifference, Pairs, Ridge
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 NUM_VALIDATION = 2000
 
 
-def pairs_of(model: nn.Module, grids: Tensor, codes: Tensor, operation: Operation) -> Pairs:
+def pairs_of(model: VAE, grids: Tensor, codes: Tensor, operation: Operation) -> Pairs:
     """Integer grids (N, 16, 16), their codes (N, d), and what they should become; refused ones left out."""
     done = operation.try_truth(grids)
     fine = done.refused == 0
@@ -50,7 +51,7 @@ def linear_operators(train: Pairs, validation: Pairs) -> dict[str, nn.Module]:
 
 
 def fit_operators(
-    model: nn.Module, train: Tensor, validation: Tensor, seed: int
+    model: VAE, train: Tensor, validation: Tensor, seed: int
 ) -> tuple[dict[str, nn.Module], dict[str, dict]]:
     """The best operator for each of `learnable()`, and what the kinds reached on validation, by operation.
 
@@ -76,6 +77,6 @@ def fit_operators(
 
 
 @torch.no_grad()
-def decoded_figures(model: nn.Module, operator: nn.Module, pairs: Pairs) -> dict[str, float]:
+def decoded_figures(model: VAE, operator: nn.Module, pairs: Pairs) -> dict[str, float]:
     """How near the decoded, changed codes come to what the grids should become."""
     return figures(decode_grids(model, operator(pairs.codes)), pairs.truth, pairs.grids)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from arc_vae.common.errors import UserError
+from arc_vae.models.base import VAE
 
 # The most weights that an operator may have.
 MAX_WEIGHTS = 100_000
@@ -37,6 +38,8 @@ class Identity(nn.Module):
 class MeanDifference(nn.Module):
     """z + the mean of z(Tx) - z(x)."""
 
+    difference: Tensor  # (d,)
+
     def __init__(self, latent_dim: int):
         super().__init__()
         self.arguments = {"latent_dim": latent_dim}
@@ -55,6 +58,9 @@ class MeanDifference(nn.Module):
 
 class Ridge(nn.Module):
     """An affine map of z: ridge regression of z(Tx) on z(x), the offset not penalised."""
+
+    matrix: Tensor  # (d, d)
+    offset: Tensor  # (d,)
 
     def __init__(self, latent_dim: int):
         super().__init__()
@@ -79,7 +85,7 @@ class Ridge(nn.Module):
         return made
 
 
-def learnt_operator(model: nn.Module, name: str) -> nn.Module:
+def learnt_operator(model: VAE, name: str) -> nn.Module:
     """The learnt operator of that name.
 
     Raises:

@@ -37,10 +37,10 @@ class SmallNetwork(nn.Module):
             nn.GELU(),
             nn.Linear(width, width),
             nn.GELU(),
-            nn.Linear(width, latent_dim),
+            last := nn.Linear(width, latent_dim),
         )
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
     def forward(self, z: Tensor) -> Tensor:
         return z + self.layers(fourier_features(z.float(), self.octaves))

@@ -24,7 +24,7 @@ class Duplicate(SceneStep):
         original = first_of(chosen).int().argmax(dim=1)
         reason = torch.full_like(scene.refused, FINE)
         for number, (dx, dy) in enumerate(self.offsets, start=1):
-            full = torch.zeros_like(chosen[:, 0]) if scene.room is None else scene.count >= scene.room
+            full = torch.zeros_like(chosen[:, 0]) if scene.room is None else scene.num_objects >= scene.room
             scene, why = self.with_copy(scene, original, number, torch.tensor([dy, dx], device=chosen.device))
             reason = torch.where(reason > FINE, reason, torch.where(full, FULL, why))
         return scene, reason

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arc_vae.common.errors import UserError, require
+from arc_vae.models.base import VAE
 from arc_vae.models.decoding import argmax_colors
 from arc_vae.operations.batches import Done, as_batch
 from arc_vae.operations.cells import GridStep
-from arc_vae.operations.codes import decode, read_codes, states_objects, write_codes
+from arc_vae.operations.codes import decode, read_codes, slot_decoder, states_objects, write_codes
 from arc_vae.operations.drawing import draw, read_grids
 from arc_vae.operations.learnt import learnt_operator
 from arc_vae.operations.steps import SceneStep
@@ -37,7 +38,7 @@ class Operation:
     """
 
     parts: tuple[Part, ...]
-    model: nn.Module | None = field(default=None, repr=False)
+    model: VAE | None = field(default=None, repr=False)
     by_grid: bool = False
 
     @property
@@ -49,7 +50,7 @@ class Operation:
         """This one, and after it the other."""
         return replace(self, parts=self.parts + other.parts, model=self.model or other.model)
 
-    def on(self, model: nn.Module) -> "Operation":
+    def on(self, model: VAE) -> "Operation":
         """The same, for the codes of this model."""
         return replace(self, model=model)
 
@@ -156,7 +157,7 @@ class Operation:
             found.append(do(replace(self, parts=parts), given[rows]))
         return Done(*(torch.cat(column) for column in zip(*found, strict=True)))
 
-    def _model(self) -> nn.Module:
+    def _model(self) -> VAE:
         if self.model is None:
             raise UserError(f"{self.name}: codes are one model's; bind the operation to it: operation.on(model)")
         return self.model
@@ -171,7 +172,7 @@ class Operation:
             end += 1
         return end
 
-    def _changed(self, model: nn.Module, z: Tensor) -> Done:
+    def _changed(self, model: VAE, z: Tensor) -> Done:
         if self.way == THROUGH_GRID:
             done = self._truth(argmax_colors(decode(model, z, self.apart)))
             return Done(model.encode(done.value).mu, done.refused)
@@ -179,10 +180,12 @@ class Operation:
             for part in self.parts:
                 z = learnt_operator(model, part.name)(z)
             return Done(z, torch.zeros(len(z), dtype=torch.int64, device=z.device))
-        scene = read_codes(model.decoder, z)
+        decoder = slot_decoder(model)
+        scene = read_codes(decoder, z)
         for part in self.parts:
+            assert isinstance(part.step, SceneStep)  # those of cells go through the grid
             scene = part.step(scene)
-        return Done(write_codes(model.decoder, z, scene), scene.refused)
+        return Done(write_codes(decoder, z, scene), scene.refused)
 
 
 def compose(operations: Iterable[Operation]) -> Operation:

@@ -1,9 +1,8 @@
 """A run's best model and its corpus, to work with."""
 
-from torch import nn
-
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.corpus.corpus import Corpus
+from arc_vae.models.base import VAE
 from arc_vae.models.saved import load_weights
 from arc_vae.runs.evaluate_run import check_corpus_digest
 from arc_vae.runs.experiment import load_experiment
@@ -11,7 +10,7 @@ from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training.checkpoint_files import BEST
 
 
-def restore(run: str, device: str) -> tuple[RunDirectory, nn.Module, Corpus, bool]:
+def restore(run: str, device: str) -> tuple[RunDirectory, VAE, Corpus, bool]:
     """The directory, the model of its best checkpoint in eval mode on the device, the corpus it was trained on, and
     whether its grids were turned and mirrored in training.
 

@@ -61,7 +61,7 @@ class Rule:
         if color := re.search(r"\d", self.of):
             return scene.color == int(color[0])
         if self.of in ("largest", "smallest"):
-            return slot == (0 if self.of == "largest" else scene.count[:, None] - 1)
+            return slot == (0 if self.of == "largest" else scene.num_objects[:, None] - 1)
         axis = PLACES.index(self.of) // 2
         far = self.of in ("bottommost", "rightmost")
         place = -(scene.corner + scene.extent)[:, :, axis] if far else scene.corner[:, :, axis]

@@ -5,7 +5,7 @@ them, so that an operation means the same in both.
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -53,11 +53,11 @@ class Scene(NamedTuple):
         return cls(present, corner, extent, color, unturned, slots, unturned[:, 0], room)
 
     @property
-    def count(self) -> Tensor:
+    def num_objects(self) -> Tensor:
         """How many objects there are, (B,)."""
         return self.present.sum(dim=1)
 
-    def objects(self) -> dict[str, Tensor]:
+    def objects(self) -> dict[str, Any]:
         """The fields that have one entry for each object."""
         return {name: getattr(self, name) for name in ("present", "corner", "extent", "color", "turn", "source")}
 
@@ -71,7 +71,7 @@ class Scene(NamedTuple):
         more = slots - self.present.shape[1]
         if more <= 0:
             return self
-        padded = {}
+        padded: dict[str, Any] = {}
         for name, field in self.objects().items():
             fill = int(name in ("extent", "color"))
             padded[name] = F.pad(field, (0, 0, 0, more) if field.dim() == 3 else (0, more), value=fill)
@@ -97,7 +97,7 @@ class Scene(NamedTuple):
         slots = max(self.present.shape[1], before.present.shape[1])
         new, old = self.widened(slots), before.widened(slots)
         fine = reason == FINE
-        chosen = {
+        chosen: dict[str, Any] = {
             name: torch.where(fine.view(-1, *[1] * (field.dim() - 1)), field, old.objects()[name])
             for name, field in new.objects().items()
         }

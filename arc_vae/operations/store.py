@@ -2,12 +2,14 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint, save_checkpoint
+from arc_vae.models.base import VAE
 from arc_vae.operations.learnt import MAX_WEIGHTS, MeanDifference, Ridge
 from arc_vae.operations.network import SmallNetwork
 
@@ -17,7 +19,7 @@ KINDS = {kind.__name__: kind for kind in (MeanDifference, Ridge, SmallNetwork)}
 WHAT = "the operators.pth of an arc_vae run"
 
 
-def save_operators(path: Path, model: nn.Module, operators: dict[str, nn.Module], validation: dict[str, dict]) -> None:
+def save_operators(path: Path, model: VAE, operators: dict[str, nn.Module], validation: dict[str, dict]) -> None:
     """Write learnt operators by name, with what they reached on validation, for this model's weights."""
     entries = {
         name: {
@@ -31,7 +33,7 @@ def save_operators(path: Path, model: nn.Module, operators: dict[str, nn.Module]
     save_checkpoint({"format": FORMAT, "weights": weights_digest(model), "operators": entries}, path)
 
 
-def load_operators(path: Path, model: nn.Module) -> dict[str, dict]:
+def load_operators(path: Path, model: Any) -> dict[str, dict]:
     """Give the model the operators kept at `path`, and return what each reached on validation; {} without a file.
 
     Raises:
@@ -51,10 +53,11 @@ def load_operators(path: Path, model: nn.Module) -> dict[str, dict]:
     return {str(name): entry.get("validation", {}) for name, entry in state["operators"].items()}
 
 
-def give_operators(model: nn.Module, operators: dict[str, nn.Module]) -> None:
+def give_operators(model: VAE, operators: dict[str, nn.Module]) -> None:
     """Let the model have these, by the names of the operations; they are no part of its weights."""
     device = next(model.parameters()).device
-    model.learnt_operators = {name: operator.to(device).eval() for name, operator in operators.items()}
+    learnt = {name: operator.to(device).eval() for name, operator in operators.items()}
+    setattr(model, "learnt_operators", learnt)  # noqa: B010  no part of what every model offers
 
 
 def _rebuilt(entry: dict, path: Path) -> nn.Module:
@@ -68,7 +71,7 @@ def _rebuilt(entry: dict, path: Path) -> nn.Module:
     return operator
 
 
-def weights_digest(model: nn.Module) -> str:
+def weights_digest(model: VAE) -> str:
     """A digest of the model's weights, wherever they lie in memory."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):

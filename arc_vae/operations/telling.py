@@ -2,16 +2,17 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from arc_vae.models.base import VAE
 from arc_vae.operations.applying import encode
-from arc_vae.operations.codes import read_codes, states_objects
+from arc_vae.operations.codes import read_codes, slot_decoder, states_objects
 from arc_vae.operations.operation import Operation
 
 FOLDS = 5
 
 
-def tell_operations(model: nn.Module, operations: list[Operation], grids: Tensor, seed: int) -> dict:
+def tell_operations(model: VAE, operations: list[Operation], grids: Tensor, seed: int) -> dict:
     """Cross-validated accuracy of telling operations apart by pairs of codes, of integer grids (N, 16, 16).
 
     A pair that two operations explain alike is dropped, and counted. All pairs of a grid are in one fold.
@@ -27,17 +28,17 @@ def tell_operations(model: nn.Module, operations: list[Operation], grids: Tensor
         labels += [number] * int(kept.sum())
         groups += kept.nonzero()[:, 0].tolist()
     table = torch.cat([part for part in features if part is not None]).double().cpu().numpy()
-    labels = np.array(labels)
+    told = np.array(labels)
     return {
         "operations": [operation.name for operation in operations],
-        "accuracy": _cross_validated(table, labels, np.array(groups), seed),
-        "chance": float(np.bincount(labels).max() / len(labels)),
+        "accuracy": _cross_validated(table, told, np.array(groups), seed),
+        "chance": float(np.bincount(told).max() / len(labels)),
         "pairs": len(labels),
         "dropped": int((~alone).sum()),
     }
 
 
-def pair_features(model: nn.Module, before: Tensor, after: Tensor) -> Tensor:
+def pair_features(model: VAE, before: Tensor, after: Tensor) -> Tensor:
     """What two codes (N, d) say: their numbers and differences; of objects, what the codes state of them, in an order
     that does not depend on which slot holds which.
     """
@@ -47,11 +48,11 @@ def pair_features(model: nn.Module, before: Tensor, after: Tensor) -> Tensor:
     return torch.cat([one, two, two - one], dim=1)
 
 
-def stated(model: nn.Module, codes: Tensor) -> Tensor:
+def stated(model: VAE, codes: Tensor) -> Tensor:
     """Codes (N, d) → the stated box of all objects (4), the number of each colour (9), and for each slot corner, extent
     and colour, (N, 13 + 5 S).
     """
-    scene = read_codes(model.decoder, codes)
+    scene = read_codes(slot_decoder(model), codes)
     there = scene.present[:, :, None]
     first = scene.corner.masked_fill(~there, 99).amin(dim=1)
     last = (scene.corner + scene.extent).masked_fill(~there, 0).amax(dim=1)

@@ -2,10 +2,12 @@
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from arc_vae.models.base import VAE
 from arc_vae.operations.applying import decode_grids, encode, learnable
 from arc_vae.operations.catalogue import (
     connect,
@@ -31,7 +33,7 @@ from arc_vae.operations.operation import Operation, compose
 
 # Different compositions of a depth; the pairs are dealt to them.
 COMPOSITIONS = 20
-ONE = {"of": "largest"}
+ONE: dict[str, Any] = {"of": "largest"}
 SWAP = {1: 2, 2: 1}
 
 
@@ -84,7 +86,7 @@ class Trials:
         model: with its weights. grids: integers. train, validation: integers (M, 16, 16), for the baselines.
     """
 
-    def __init__(self, model: nn.Module, grids: Tensor, train: Tensor, validation: Tensor):
+    def __init__(self, model: VAE, grids: Tensor, train: Tensor, validation: Tensor):
         self.model, self.grids = model, grids
         self.train, self.validation = train, validation
         self.codes, self.train_codes, self.held_codes = (encode(model, part) for part in (grids, train, validation))

@@ -52,7 +52,7 @@ def prepare_run(cfg: DictConfig, directory: RunDirectory) -> PreparedRun:
     if asks_for_more_epochs(cfg, directory):
         if checkpoint:
             refuse_stopped_early(checkpoint, config, directory)
-        keep_longer_config(directory, OmegaConf.masked_copy(cfg, [key for key in cfg if key != "resume"]))
+        keep_longer_config(directory, OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "resume"]))
     if checkpoint is None and config.get("init_from") is not None:
         load_initial_weights(experiment.model, Path(config["init_from"]))
     return PreparedRun(directory, config, experiment, checkpoint)

@@ -3,11 +3,12 @@
 import shlex
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from arc_vae.common import locks
 from arc_vae.common.commands import override
 from arc_vae.common.errors import UserError
+from arc_vae.configuration.instantiate import to_plain
 from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.resume import first_difference
 from arc_vae.runs.run_directory import RunDirectory
@@ -58,8 +59,8 @@ def refuse_other_configuration(job: SweepJob, cfg: DictConfig, corpus_sha256: st
     """
     if not (job.directory / ".hydra" / "config.yaml").is_file():
         return
-    run, now = RunDirectory(job.directory), OmegaConf.to_container(cfg, resolve=True)
-    then = OmegaConf.to_container(load_frozen_config(job.directory), resolve=True)
+    run, now = RunDirectory(job.directory), to_plain(cfg)
+    then = to_plain(load_frozen_config(job.directory))
     if different := first_difference(then, now, DRAWN_ANEW):
         key, was, is_now = different
         raise _refusal(job, f"is frozen with {key}={was}, not {is_now}")

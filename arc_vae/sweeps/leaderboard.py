@@ -185,6 +185,7 @@ def rate_distortion(entries: Sequence[JobStatus]) -> bytes:
 
 def _place(entry: JobStatus) -> tuple[float, float] | None:
     """A job's KL and reconstruction; None where it has none that a picture can show."""
-    figures = [entry.metrics.get(name) for name in ("kl_nats", "reconstruction_nats")]
-    shown = all(isinstance(f, (int, float)) and abs(f) <= MOST_NATS for f in figures)
-    return (figures[0], figures[1]) if shown else None
+    kl, reconstruction = (entry.metrics.get(name) for name in ("kl_nats", "reconstruction_nats"))
+    if not isinstance(kl, (int, float)) or not isinstance(reconstruction, (int, float)):
+        return None
+    return (kl, reconstruction) if max(abs(kl), abs(reconstruction)) <= MOST_NATS else None

@@ -187,7 +187,7 @@ def test_what_is_available_works(model, codes):
 def test_the_code_states_the_scene(model, codes):
     scene = read_codes(model.decoder, codes[:1])
     cells = GRIDS[0]
-    for slot in range(int(scene.count[0])):
+    for slot in range(int(scene.num_objects[0])):
         row, column = scene.corner[0, slot].tolist()
         height, width = scene.extent[0, slot].tolist()
         assert (cells[row : row + height, column : column + width] == scene.color[0, slot]).all()
