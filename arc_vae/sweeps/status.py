@@ -98,12 +98,23 @@ def _alive(run: RunDirectory, queue: Queue) -> bool:
     if locked:
         return True
     if status["host"] == os.uname().nodename:
-        return locked is None and Path(f"/proc/{status['pid']}").is_dir()
+        return locked is None and process_lives(status["pid"])
     job_id = slurm_ids(run.path.parent).get(run.path.name)
     if job_id is not None and (queued := queue()) is not None:
         return job_id in queued
     files = [file for file in (run.path / METRICS_LOG, run.status_file) if file.is_file()]
     return time.time() - max(file.stat().st_mtime for file in files) < SILENT_SECONDS
+
+
+def process_lives(pid: int) -> bool:
+    """Whether this machine has a process of that number: where a lock cannot be asked about."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def _as_slurm_tells(entry: JobStatus) -> JobStatus:

@@ -101,6 +101,7 @@ def append_whole(path: Path, content: bytes) -> None:
             left = memoryview(content)
             while left:
                 left = left[file.write(left) :]
+            os.fsync(file.fileno())
         except OSError as error:
             error.filename = str(path)
             os.ftruncate(file.fileno(), size)

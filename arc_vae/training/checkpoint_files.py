@@ -47,12 +47,13 @@ class CheckpointWriter:
     def save_epoch(self, state: dict, model: VAE, improved: bool) -> list[Path]:
         """Save what this epoch calls for; the returned files are worth keeping elsewhere too."""
         kept = []
-        origin = origin_of(state)
+        epoch = state[keys.EPOCH]
+        numbered = epoch % self.every == 0
+        origin = origin_of(state) if improved or numbered else {}
         if improved:
             save_checkpoint({**state, "digest": origin["digest"]}, self.path(BEST))
             save_parts(model, self.directory, origin)
-        epoch = state[keys.EPOCH]
-        if epoch % self.every == 0:
+        if numbered:
             kept = [self.path(f"{part}_epoch_{epoch}.pth") for part in ("vae", "encoder", "decoder")]
             save_checkpoint({**state, "digest": origin["digest"]}, kept[0])
             save_module(model.encoder, kept[1], origin)

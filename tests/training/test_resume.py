@@ -112,6 +112,17 @@ def test_stopped_between_two_steps_equals_never_interrupted(steps, number, unint
     assert final[0]["train_loss"] == final[1]["train_loss"]
 
 
+def test_for_longer_it_ends_as_a_run_that_was_long_from_the_start(uninterrupted, tmp_path):
+    """Finished after three epochs and gone on with for six, on a schedule that does not follow the epochs."""
+    whole, whole_directory = uninterrupted
+    short = Trainer(max_epochs=3, batch_size=16, device="cpu", image_every=1, checkpoint_every=100)
+    train(tmp_path, learner(), trainer=short)
+    longer, last = learner(seed=99), tmp_path / "checkpoints" / LAST
+    longer.load_state_dict(torch.load(last, weights_only=True), last)
+    train(tmp_path, longer)
+    assert same(longer.model.state_dict(), whole.model.state_dict()) and metrics(tmp_path) == metrics(whole_directory)
+
+
 def metrics(directory) -> list[dict]:
     return [{k: v for k, v in record.items() if k != "time"} for record in read_metrics(directory / "metrics.jsonl")]
 
