@@ -24,7 +24,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         sync_folder(path.parent)
     except OSError as error:
         # A write that is refused names no file.
-        error.filename = error.filename if error.filename not in (None, str(temporary)) else str(path)
+        if error.errno is not None and error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

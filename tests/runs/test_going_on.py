@@ -72,7 +72,7 @@ def test_resume_alone_goes_on_with_a_run_for_longer(run):
     )
     assert contents(run) == before
     done = call_command("train", "resume=run", "training.max_epochs=4", cwd=run.parent)
-    assert "resuming run after epoch 3" in done.stdout and "with lr_scheduler.T_max of a shorter run" in done.stdout
+    assert f"resuming {run} after epoch 3, step 48" in done.stdout and "with lr_scheduler.T_max of a shorter run" in done.stdout
     config = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (config.training.max_epochs, config.lr_scheduler.T_max) == (4, 4) and config.get("resume") is None
     assert (run / ".hydra" / "config.1.yaml").read_bytes() == before[".hydra/config.yaml"]
@@ -158,7 +158,7 @@ def test_of_a_damaged_last_checkpoint_the_one_before_is_gone_on_from(damage, tmp
     damage(tmp_path / LAST)
     assert load_last(tmp_path, {"epoch"}, "a checkpoint") == {"epoch": 2}
     assert f"going on from {tmp_path / PREVIOUS}, of epoch 2" in caplog.text
-    assert sorted(p.name for p in tmp_path.iterdir()) <= sorted([LAST, PREVIOUS])
+    assert {p.name for p in tmp_path.iterdir()} <= {LAST, PREVIOUS}
 
 
 def test_while_a_checkpoint_is_written_there_is_one_at_every_moment(tmp_path, monkeypatch):

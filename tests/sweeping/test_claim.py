@@ -72,6 +72,7 @@ def sweep(launched, tmp_path, monkeypatch):
 
 
 def test_used_again_for_other_jobs_it_is_refused_and_stays_as_it_was(sweep):
+    claim_sweep(sweep)  # as the command does before Hydra writes
     before = contents(sweep)
     (sweep / "multirun.yaml").write_text("written over by Hydra\n")
     launcher = Launcher()
