@@ -72,7 +72,10 @@ def test_resume_alone_goes_on_with_a_run_for_longer(run):
     )
     assert contents(run) == before
     done = call_command("train", "resume=run", "training.max_epochs=4", cwd=run.parent)
-    assert f"resuming {run} after epoch 3, step 48" in done.stdout and "with lr_scheduler.T_max of a shorter run" in done.stdout
+    assert (
+        f"resuming {run} after epoch 3, step 48" in done.stdout
+        and "with lr_scheduler.T_max of a shorter run" in done.stdout
+    )
     config = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (config.training.max_epochs, config.lr_scheduler.T_max) == (4, 4) and config.get("resume") is None
     assert (run / ".hydra" / "config.1.yaml").read_bytes() == before[".hydra/config.yaml"]
