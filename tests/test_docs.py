@@ -119,7 +119,7 @@ def test_commands_are_found_wherever_they_stand():
     page = f"{block}\nas `python -m arc_vae.sweep\ndir=<sweep dir>` says"
     table = "| `python -m arc_vae.train …` | does |\n|---|---|\n| (default) | |\n| `seed=1\\|2`, `seed=3` | `no` |"
     assert documented.commands(page) == ["sweep dir=<sweep dir>", "train a=1 b=2"]
-    assert documented.commands(table) == ["train seed=1|2", "train seed=3"]
+    assert documented.commands(table) == ["train seed=1|2", "train seed=3", "train …"]
     assert documented.words("train [seed=1] [overrides] hydra/launcher=local|slurm data.path=…") == [
         *("train", "seed=1", "hydra/launcher=local", "data.path=x.npz")
     ]
