@@ -199,11 +199,12 @@ TYPED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "command", "quick", "sign"), TYPED, ids=[command for _, command, *_ in TYPED])
-def test_typed_at_tiny_size(page, command, quick, sign, workplace, sweep_dir):
+def test_typed_at_tiny_size(page, command, quick, sign, workplace, request):
     assert command in documented.commands(text(f"{page}/README.md"))
-    module, *given = documented.words(command, run_dir=str(sweep_dir / "0"), sweep_dir=str(sweep_dir))
+    sweep = request.getfixturevalue("sweep_dir") if "<" in command else workplace
+    module, *given = documented.words(command, run_dir=str(sweep / "0"), sweep_dir=str(sweep))
     printed = call_command(module, *given, *quick, cwd=workplace).stdout
-    assert sign in printed or any((folder / sign).is_file() for folder in (sweep_dir, sweep_dir / "0")), printed
+    assert sign in printed or any((folder / sign).is_file() for folder in (sweep, sweep / "0")), printed
 
 
 @pytest.mark.slow
