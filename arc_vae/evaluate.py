@@ -14,6 +14,7 @@ def main(cfg: DictConfig) -> None:
     from arc_vae.common.errors import require
     from arc_vae.configuration.instantiate import instantiate_group
     from arc_vae.corpus.as_trained import AsTrained
+    from arc_vae.reporting.drawing import only_a_picture
     from arc_vae.reporting.run_report import write_report
     from arc_vae.runs.evaluate_run import evaluate_run, format_summary
     from arc_vae.runs.experiment import load_experiment
@@ -31,7 +32,8 @@ def main(cfg: DictConfig) -> None:
         print(judge_other(directory, experiment, experiment.source if as_trained else source, cfg.split))
         return
     metrics = evaluate_run(directory, experiment, experiment.source.load())
-    write_report(directory.path)
+    with only_a_picture("report.html"):
+        write_report(directory.path)
     print(format_summary(metrics, directory))
 
 

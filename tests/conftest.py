@@ -7,10 +7,14 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+
+# What tests trust is not remembered for the user.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="arc_vae_state_")
 from hydra.core.global_hydra import GlobalHydra
 
 # One thread, here and in every process begun here: sums keep their order, and pytest's workers do not share cores.

@@ -1,30 +1,26 @@
 """From files to networks. A file of another's making is data: nothing in it runs, nothing that it names is read."""
 
-import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from arc_vae.api.networks import Networks
 from arc_vae.common.errors import UserError, require
+from arc_vae.common.inside import inside
 from arc_vae.common.torch_files import load_checkpoint
-from arc_vae.configuration.instantiate import check_targets, instantiate_group
-from arc_vae.configuration.paths import conf_dir
+from arc_vae.configuration.foreign import open_foreign_config
+from arc_vae.configuration.instantiate import instantiate_group
+from arc_vae.configuration.trust import is_trusted, trusted_class
 from arc_vae.models import GaussianVAE
-from arc_vae.models.saved import import_model_class, load_weights, refuse_strange_halves
+from arc_vae.models.outsized import limited_to
+from arc_vae.models.saved import build_part, import_model_class, load_weights, refuse_strange_halves
 from arc_vae.operations.store import FILE_NAME as OPERATORS
 from arc_vae.operations.store import load_operators
 from arc_vae.training.checkpoint_files import BEST
 
 WHAT = "a checkpoint of arc_vae (a run directory, vae_best.pth, encoder.pth or decoder.pth)"
-
-# A reference to another key, `${model.latent_dim}`; what else `${…}` can say calls a resolver, which may read anything.
-PLAIN_REFERENCE = re.compile(r"\$\{[\w.]+\}")
 
 
 def open_networks(path: Path, trust: Sequence[str]) -> Networks:
@@ -40,11 +36,11 @@ def open_networks(path: Path, trust: Sequence[str]) -> Networks:
         raise UserError(f"{path} does not exist; give the path of {WHAT}")
     for folder in (path / "checkpoints", path):
         if (folder / BEST).is_file():
-            return _open_file(folder / BEST, trust)
+            return _open_file(inside(path, folder / BEST), trust)
     for folder in (path / "checkpoints", path):
         found = [folder / name for name in ("encoder.pth", "decoder.pth") if (folder / name).is_file()]
         if found:
-            return _open_parts([_open_file(file, trust) for file in found], folder)
+            return _open_parts([_open_file(inside(path, file), trust) for file in found], folder)
     raise UserError(f"{path} holds no checkpoint; give the path of {WHAT}")
 
 
@@ -65,9 +61,9 @@ def _open_file(path: Path, trust: Sequence[str]) -> Networks:
 
 def _open_part(state: dict, path: Path, trust: Sequence[str]) -> Networks:
     name = str(state["class"])
-    trusted = _is_of(name, trust)
-    part = (_class_of(name, trust, path) if trusted else import_model_class(name, str(path)))(**state["arguments"])
-    load_weights(part, state["state_dict"], path)
+    trusted = is_trusted(name, trust)
+    kind = trusted_class(name, trust, str(path)) if trusted else import_model_class(name, str(path))
+    part = build_part(kind, state, path)
     # By the class's name; by the file's where that does not tell.
     told = re.findall("encoder|decoder", f"{name.rpartition('.')[2]} {path.name}".lower())
     if not told:
@@ -88,62 +84,15 @@ def _open_parts(parts: list[Networks], folder: Path) -> Networks:
 
 
 def _open_model(state: dict, path: Path, trust: Sequence[str]) -> Networks:
-    _refuse_resolvers(state["config"], str(path))
-    config = OmegaConf.create(state["config"])
-    try:
-        node = OmegaConf.to_container(config.model, resolve=True)
-    except OmegaConfBaseException as error:
-        raise UserError(f"{path}: its config.model cannot be resolved: {str(error).splitlines()[0]}") from error
-    _check_classes(node, path, trust)
+    config = open_foreign_config(state["config"], str(path), trust, groups=["model"])
+    if "model" not in config:
+        raise UserError(f"{path}: its config names no model")
     # That node alone: of the others nothing is built.
-    network = instantiate_group(OmegaConf.create({"model": node}), "model")
+    with limited_to(state["model_state_dict"], str(path)):
+        network = instantiate_group(config, "model")
     latent_dim, encode, decode = (getattr(network, name, None) for name in ("latent_dim", "encode", "decode"))
     if not (isinstance(network, nn.Module) and isinstance(latent_dim, int) and encode and decode):
         raise UserError(f"{path}: its config.model is no VAE; a model has latent_dim, encode(grids) and decode(z)")
     load_weights(network, state["model_state_dict"], path)
     load_operators(path.with_name(OPERATORS), network)
     return Networks(path, latent_dim, network, encode, decode)
-
-
-def _refuse_resolvers(node: Any, where: str) -> None:
-    """Refuse plain containers with an interpolation, at any depth, that is not a reference to another key."""
-    if isinstance(node, dict):
-        node = [*node.keys(), *node.values()]
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _refuse_resolvers(child, where)
-    elif isinstance(node, str) and "${" in PLAIN_REFERENCE.sub("", node):
-        raise UserError(f"{where}: its config says {node}; only references to other keys, ${{key}}, are resolved")
-
-
-def _check_classes(node: Any, path: Path, trust: Sequence[str]) -> None:
-    """Refuse a model's node that would build, at any depth, other than `conf/model/` names or `trust` defines."""
-    if isinstance(node, dict):
-        target = node.get("_target_")
-        if isinstance(target, str) and _is_of(target, trust):
-            _class_of(target, trust, path)
-        elif target is not None and target not in _model_targets():
-            check_targets({"_target_": target}, str(path))
-            raise UserError(f"{path}: its config.model names _target_={target}, which is no model")
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _check_classes(child, path, trust)
-
-
-def _model_targets() -> set[str]:
-    return {OmegaConf.select(OmegaConf.load(file), "_target_") for file in (conf_dir() / "model").glob("*.yaml")}
-
-
-def _is_of(name: str, trust: Sequence[str]) -> bool:
-    return any(name.startswith(f"{module}.") for module in trust)
-
-
-def _class_of(name: str, trust: Sequence[str], path: Path) -> type:
-    """The class of that full name, which a trusted module itself defines: not one that it merely imports."""
-    module_name, _, class_name = name.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{path} names {name}, which cannot be imported: {error}") from error
-    if not isinstance(found, type) or not _is_of(f"{found.__module__}.{found.__qualname__}", trust):
-        raise UserError(f"{path} names {name}, which is no class that {', '.join(trust)} defines")
-    return found

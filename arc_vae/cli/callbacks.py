@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.cli.command import as_user_error, exit_with_error
 from arc_vae.common.errors import UserError
+from arc_vae.configuration.trust import trust_of_command
 from arc_vae.configuration.validate import validate_config
 from arc_vae.runs.run_directory import RunDirectory
 
@@ -33,6 +34,8 @@ class ValidateConfig(Callback):
     # Hydra's own signature leaves out that it passes the name too.
     def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
         with refusals():
+            # Before a run to go on with takes the configuration's place: what a file trusts counts for nothing.
+            trust_of_command(config.get("trust", []), config.hydra.runtime.config_sources)
             self.redirect(config)
             cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             validate_config(cfg, config_name)

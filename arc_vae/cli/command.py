@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from arc_vae.cli.plugins import ignore_plugins_of_current_folder
 from arc_vae.common import locks
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
 from arc_vae.common.output import drop_unwritable_output
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.suggest import describe_hydra_error
+from arc_vae.configuration.trust import trust_of_command
 from arc_vae.configuration.validate import validate_config
 
 # Whether the user asked to see where an error came from; read before `main` sets the variable for itself.
@@ -32,6 +35,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
     def decorate(task: Callable[[DictConfig], None]) -> Callable[[], None]:
         def guarded(cfg: DictConfig) -> None:
             try:
+                hydra_config = HydraConfig.get()
+                trust_of_command(cfg.get("trust", []), hydra_config.runtime.config_sources)
                 # Again, since the jobs of a sweep do not pass by ValidateConfig.
                 validate_config(cfg, config_name)
                 task(cfg)
@@ -46,6 +51,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             # Hydra then raises what it would otherwise print in its own words.
             before = os.environ.get("HYDRA_FULL_ERROR")
             os.environ["HYDRA_FULL_ERROR"] = "1"
+            ignore_plugins_of_current_folder()
             try:
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
             except (UserError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:

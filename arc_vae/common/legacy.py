@@ -7,6 +7,9 @@ Modules that a user types or a queued job has pickled still stand where they sto
 
 from typing import Any
 
+from arc_vae.common.bounded import copy_bounded
+from arc_vae.common.errors import UserError
+
 # Format of the checkpoints written now; a file without one is of format 1.
 FORMAT = 2
 
@@ -48,15 +51,23 @@ def upgrade_config(config: Any) -> Any:
     return [upgrade_config(item) for item in config] if isinstance(config, list) else config
 
 
-def upgrade_checkpoint(state: Any) -> Any:
-    """What a .pth file holds, in the names of today; of any format up to FORMAT."""
+def upgrade_checkpoint(state: Any, where: str = "the checkpoint") -> Any:
+    """What a .pth file holds, in the names of today; of any format up to FORMAT.
+
+    Raises:
+        UserError: a configuration or arguments larger than any that arc_vae writes; `where` names the file.
+    """
     if not isinstance(state, dict):
         return state
     state = {CHECKPOINT_KEYS.get(key, key): value for key, value in state.items()}
     if isinstance(state.get("class"), str):
         state["class"] = CLASSES.get(state["class"], state["class"])
     if "config" in state:
-        state["config"] = upgrade_config(state["config"])
+        state["config"] = upgrade_config(copy_bounded(state["config"], f"{where}: its config"))
+        if not isinstance(state["config"], dict):
+            raise UserError(f"{where}: its config is a {type(state['config']).__name__}, no configuration")
+    if "arguments" in state:
+        state["arguments"] = copy_bounded(state["arguments"], f"{where}: its arguments")
     for key in ("model_state_dict", "state_dict"):
         if isinstance(state.get(key), dict):
             state[key] = {_upgrade_weight(name): weight for name, weight in state[key].items()}

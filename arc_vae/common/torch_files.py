@@ -1,6 +1,5 @@
 """Checkpoints written whole or not at all, read without unpickling code."""
 
-import pickle
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,6 +7,7 @@ import torch
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_atomically
+from arc_vae.common.intact import is_intact
 from arc_vae.common.legacy import FORMAT, upgrade_checkpoint
 
 
@@ -31,19 +31,21 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     """Read a checkpoint on the CPU with `weights_only=True`.
 
     Raises:
-        UserError: the file is missing, is no checkpoint, or lacks `wanted_keys`; `what` says what was wanted.
+        UserError: the file is missing, damaged, no checkpoint, or lacks `wanted_keys`; `what` says what was wanted.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give the path of {what}")
+    if not is_intact(path):
+        raise UserError(f"{path} is not {what}, or is damaged: the checksums in it are not those of its content")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # of a foreign file, torch raises nearly everything
         raise UserError(f"{path} is not {what}: torch.load(weights_only=True) cannot read it") from error
-    if isinstance(state, dict) and state.get("format", 1) not in range(1, FORMAT + 1):
+    if isinstance(state, dict) and state.get("format", 1) not in list(range(1, FORMAT + 1)):
         raise UserError(
             f"{path} is of format {state['format']}, written by a later arc_vae; this one reads {FORMAT}: update it"
         )
-    state = upgrade_checkpoint(state)
+    state = upgrade_checkpoint(state, str(path))
     missing = wanted_keys - set(state) if isinstance(state, dict) else wanted_keys
     if missing:
         raise UserError(f"{path} is not {what}: it lacks {', '.join(sorted(missing))}")

@@ -15,8 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from arc_vae.common.errors import UserError
+from arc_vae.configuration.foreign import targets_of
 from arc_vae.configuration.keys import all_keys, default_choices, primary_keys
 from arc_vae.configuration.suggest import did_you_mean
+from arc_vae.configuration.trust import trust_target
 
 PLAIN_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
@@ -45,6 +47,8 @@ def validate_config(cfg: DictConfig, config_name: str) -> None:
     for key in cfg:
         if OmegaConf.is_dict(cfg[key]) and "_target_" in cfg[key]:
             _bind(cfg[key], str(key))
+            if str(cfg[key]._target_) not in targets_of(str(key)):
+                trust_target(str(cfg[key]._target_))
 
 
 def _bind(node: DictConfig, path: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from arc_vae.common.finite import refuse_non_finite
 from arc_vae.common.grids import BACKGROUND
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.aggregate_posterior import aggregate_posterior_kl, prior_c2st
@@ -21,6 +22,7 @@ from arc_vae.models.decoding import decode_grids, reconstruct_grids
 NUM_SAMPLES = 5000  # prior samples: a validity of 0.9 is then known to 0.4 %
 NUM_PATHS = 500
 SEED = 0
+REMEDY = "train anew with a lower optimizer.lr or training.gradient_clip"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ def measure(model: VAE, corpus: Corpus, criteria: Judge, device: torch.device) -
     """
     grids = torch.from_numpy(corpus.test).to(device)
     result = reconstruct(model, grids, seed=SEED)
+    reconstructed = reconstruction_metrics(result, grids)
+    # Before anything is drawn from them: forests and classifiers read what is no number as one more value.
+    refuse_non_finite({**reconstructed, "mu": result.mu.sum().item()}, "on the test split", REMEDY)
     generator = torch.Generator().manual_seed(SEED)
     z = torch.randn(NUM_SAMPLES, model.latent_dim, generator=generator).to(device)
     drawn = decode_grids(model.decoder, z)
@@ -55,11 +60,12 @@ def measure(model: VAE, corpus: Corpus, criteria: Judge, device: torch.device) -
     test = structural_statistics(corpus.test)
     metrics = {
         **own_metrics(criteria, model, grids, result.predicted),
-        **reconstruction_metrics(result, grids),
+        **reconstructed,
         "prior_gap_per_dim": aggregate_posterior_kl(result.mu, result.logvar).tolist(),
         "prior_c2st": prior_c2st(result.mu[:NUM_SAMPLES], result.logvar[:NUM_SAMPLES], seed=SEED),
         **_validity(corpus, test, samples, reencoded, paths),
     }
+    refuse_non_finite(metrics, "on the test split", REMEDY)
     num_objects = statistic(test, "objects").astype(np.int64)
     return Measurements({**metrics, **criteria.check(metrics)}, result.mu.cpu().numpy(), num_objects, paths)
 

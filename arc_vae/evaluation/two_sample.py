@@ -42,9 +42,10 @@ def classifier_two_sample_accuracy(samples: np.ndarray, real: np.ndarray, seed: 
 def foreground_ratio(samples: np.ndarray, real: np.ndarray) -> float:
     """Mean non-background cells of a sample over those of a real grid: 1 is best, 0 for blank samples.
 
-    Both are uint8 (N, 16, 16); `real` must hold a non-background cell.
+    Both are uint8 (N, 16, 16). Blank real grids count as one cell in all: samples of nothing else then score 1 or more.
     """
-    return float((samples != BACKGROUND).mean() / (real != BACKGROUND).mean())
+    drawn, wanted = (samples != BACKGROUND).mean(), (real != BACKGROUND).mean()
+    return float(drawn / wanted) if wanted else 1.0 + float(drawn * real.size)
 
 
 def color_distance(samples: np.ndarray, real: np.ndarray) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from arc_vae.common.finite import NonFinite
 from arc_vae.common.grids import NUM_COLORS
 from arc_vae.models.base import Posterior
 
@@ -14,8 +15,18 @@ BATCH = 256
 
 @torch.no_grad()
 def decode_grids(decoder: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """z (N, d) → the most likely colour of each cell, uint8 (N, 16, 16)."""
-    return torch.cat([argmax_colors(decoder(part)) for part in z.split(BATCH)])
+    """z (N, d) → the most likely colour of each cell, uint8 (N, 16, 16).
+
+    Raises:
+        NonFinite: logits that are no numbers have no most likely colour.
+    """
+    return torch.cat([argmax_colors(_refuse_nan(decoder(part))) for part in z.split(BATCH)])
+
+
+def _refuse_nan(logits: Tensor) -> Tensor:
+    if logits.isnan().any():
+        raise NonFinite("the decoder's logits are not numbers: training diverged; train anew with a lower optimizer.lr")
+    return logits
 
 
 @torch.no_grad()
@@ -37,4 +48,5 @@ def argmax_colors(logits: Tensor) -> Tensor:
     by_color = logits.transpose(0, 1).flatten(1).contiguous()  # (10, B·256)
     rank = torch.arange(NUM_COLORS, 0, -1, dtype=torch.uint8)  # the highest for the lowest colour
     first = ((by_color == by_color.amax(dim=0)) * rank[:, None]).amax(dim=0)
-    return (NUM_COLORS - first).view(-1, *logits.shape[2:])
+    # A NaN equals nothing: no colour is first then, and the cell stays background.
+    return (NUM_COLORS - first.masked_fill_(first == 0, NUM_COLORS)).view(-1, *logits.shape[2:])

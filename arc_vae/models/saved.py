@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from torch import nn
 from arc_vae.common.errors import UserError
 from arc_vae.common.legacy import FORMAT
 from arc_vae.common.torch_files import load_checkpoint, save_checkpoint
+from arc_vae.configuration.trust import is_trusted, trusted_class
 from arc_vae.models.base import VAE
+from arc_vae.models.outsized import limited_to
 
 # Parts and models may be rebuilt from a file only as classes of this package: a file can come from anyone.
 TRUSTED_MODELS = "arc_vae.models"
@@ -64,16 +67,33 @@ def load_module(path: Path, device: torch.device | str = "cpu") -> nn.Module:
         UserError: a missing or foreign file, or a class that is not one of `arc_vae.models`.
     """
     state = load_checkpoint(Path(path), {"class", "arguments", "state_dict"}, PART)
-    part = import_model_class(state["class"], str(path))(**state["arguments"])
-    load_weights(part, state["state_dict"], Path(path))
-    return part.to(device).eval()
+    return build_part(import_model_class(state["class"], str(path)), state, Path(path)).to(device).eval()
+
+
+def build_part(kind: Callable[..., nn.Module], state: dict, path: Path) -> nn.Module:
+    """An encoder or decoder of that class with the arguments and weights that its file holds.
+
+    Raises:
+        UserError: arguments that the class does not take, weights of another model, a model far larger than the file.
+    """
+    try:
+        with limited_to(state["state_dict"], str(path)):
+            part = kind(**state["arguments"])
+    except UserError as error:
+        raise error if str(path) in str(error) else UserError(f"{path}: its arguments say {error}") from error
+    except Exception as error:  # a damaged file's arguments may be anything
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        name = getattr(kind, "__name__", kind)
+        raise UserError(f"{path} cannot be rebuilt: its arguments are not those of a {name} ({told})") from error
+    load_weights(part, state["state_dict"], path)
+    return part
 
 
 def load_weights(model: nn.Module | VAE, weights: dict, path: Path) -> None:
     """Load the weights that a checkpoint holds, or say that they are another model's."""
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError, KeyError, ValueError) as error:
         raise UserError(
             f"{path} does not hold the weights of the {type(model).__name__} that its configuration describes: another "
             "version of arc_vae wrote it, or it was changed; use the commit that metrics.json names, or train anew"
@@ -81,10 +101,18 @@ def load_weights(model: nn.Module | VAE, weights: dict, path: Path) -> None:
 
 
 def import_model_class(name: str, where: str) -> type[nn.Module]:
-    """The class of that full name, if it is a model of this package."""
-    module_name, _, class_name = name.rpartition(".")
+    """The class of that full name, if it is a model of this package or one that the user trusts."""
+    module_name, _, class_name = str(name).rpartition(".")
     if module_name == TRUSTED_MODELS or module_name.startswith(f"{TRUSTED_MODELS}."):
-        found = getattr(importlib.import_module(module_name), class_name, None)
+        try:
+            found = getattr(importlib.import_module(module_name), class_name, None)
+        except ImportError:
+            found = None
         if isinstance(found, type) and issubclass(found, nn.Module):
             return found
-    raise UserError(f"{where} names the class {name}; only models of {TRUSTED_MODELS} are rebuilt from a file")
+    if is_trusted(str(name)):
+        return trusted_class(str(name), (), where)
+    raise UserError(
+        f"{where} names the class {name}; only models of {TRUSTED_MODELS} are rebuilt from a file, and those that you "
+        "trust: trust=[module]"
+    )

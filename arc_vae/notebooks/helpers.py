@@ -3,19 +3,20 @@
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import chdir
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.grids import CELLS
+from arc_vae.common.inside import inside, refuse_links_outside
 from arc_vae.common.torch_files import load_checkpoint
-from arc_vae.configuration.instantiate import check_targets, instantiate_group
+from arc_vae.configuration.foreign import open_foreign_config, read_foreign_yaml
+from arc_vae.configuration.instantiate import instantiate_group
 from arc_vae.evaluation.interpolation import straight_paths
 from arc_vae.models.decoding import decode_grids
 from arc_vae.models.saved import load_module
@@ -73,9 +74,10 @@ def find_run(run: str | Path | None = None) -> Path:
     outputs = project_folder() / "outputs"
     finished = {}
     for file in outputs.rglob("status.json"):
-        status = RunDirectory(file.parent).status()
-        if status.get("state") == "finished":
-            finished[file.parent] = status["time"]
+        with suppress(UserError):  # a damaged one is none to look at
+            status = RunDirectory(file.parent).status()
+            if status.get("state") == "finished":
+                finished[file.parent] = status.get("time", 0)
     if not finished:
         raise UserError(
             f"{outputs} holds no finished run; train one there (python -m arc_vae.train experiment=smoke), "
@@ -97,24 +99,33 @@ def open_run(path: Path) -> LoadedRun:
         UserError: an unfinished run, a foreign file, or a corpus other than the one it was trained on.
     """
     directory = RunDirectory(path.resolve())
+    refuse_links_outside(directory.path)
     metrics = directory.metrics()
     best_file = directory.checkpoints / BEST
     best = load_checkpoint(best_file, {"config", "corpus_sha256"}, "the vae_best.pth of an arc_vae run")
-    check_targets(best["config"], str(best_file))
-    with chdir(launch_folder(directory.path)):
-        corpus = instantiate_group(OmegaConf.create(best["config"]), "data").load()
+    config = open_foreign_config(best["config"], str(best_file), groups=["data"])
+    folder = launch_folder(directory.path)
+    for key in ("path", "directory"):
+        # As if the run's folder were the current one, from which Python would import what lies there.
+        if isinstance(place := config.data.get(key), str):
+            config.data[key] = str(folder / Path(place).expanduser())
+    corpus = instantiate_group(config, "data").load()
     check_corpus_digest(corpus.sha256, best, best_file)
     encoder, decoder = (load_module(directory.checkpoints / f"{part}.pth") for part in ("encoder", "decoder"))
     return LoadedRun(directory.path, metrics, encoder, decoder, corpus.test)
 
 
 def launch_folder(run: Path) -> Path:
-    """Where the run was started, which its relative paths (`datasets/`) count from; the project's if that is gone."""
+    """Where the run was started, which its relative paths (`datasets/`) count from; the project's if that is gone.
+
+    A run says so itself, so that only a folder that it lies in is believed: another's run could name any.
+    """
     file = run / ".hydra" / "hydra.yaml"
     if file.is_file():
-        folder = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.cwd")
-        if folder and Path(folder).is_dir():
-            return Path(folder)
+        with suppress(UserError, KeyError, TypeError):
+            folder = Path(read_foreign_yaml(inside(run, file))["hydra"]["runtime"]["cwd"])
+            if folder.is_dir() and folder.resolve() in run.resolve().parents:
+                return folder
     return project_folder()
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint, save_checkpoint
 from arc_vae.models.base import VAE
+from arc_vae.models.outsized import limited_to
 from arc_vae.operations.learnt import MAX_WEIGHTS, MeanDifference, Ridge
 from arc_vae.operations.network import SmallNetwork
 
@@ -62,7 +63,8 @@ def give_operators(model: VAE, operators: dict[str, nn.Module]) -> None:
 
 def _rebuilt(entry: dict, path: Path) -> nn.Module:
     try:
-        operator = KINDS[entry["kind"]](**{str(key): int(value) for key, value in entry["arguments"].items()})
+        with limited_to(entry["state_dict"], str(path)):
+            operator = KINDS[entry["kind"]](**{str(key): int(value) for key, value in entry["arguments"].items()})
         operator.load_state_dict(entry["state_dict"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} is not {WHAT}: an entry cannot be rebuilt; learn them anew with fit=true") from error

@@ -6,6 +6,7 @@ import torch
 
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models.decoding import decode_grids
+from arc_vae.reporting.drawing import only_a_picture
 from arc_vae.reporting.grid_figures import SAMPLES_SHOWN, draw_samples, visualize_reconstructions
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.state import TrainingState
@@ -26,6 +27,11 @@ class EpochFigures:
         self.z = torch.randn(SAMPLES_SHOWN, state.model.latent_dim, generator=generator).to(device)
 
     def __call__(self, epoch: int) -> None:
+        """Draw both and send them to W&B; training goes on where that cannot be done."""
+        with only_a_picture(f"what epoch {epoch} decodes"):
+            self._draw(epoch)
+
+    def _draw(self, epoch: int) -> None:
         model = self.state.model
         self.directory.mkdir(exist_ok=True)
         reconstructions = self.directory / f"reconstructions_epoch_{epoch}.png"

@@ -1,5 +1,6 @@
 """Where test grids lie in latent space: PCA and t-SNE of the posterior means, coloured by what the grids show."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,8 @@ import numpy as np
 
 from arc_vae.common.grids import BACKGROUND, PALETTE
 from arc_vae.reporting.contact_sheet import DPI, INK, MUTED, save_figure
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 MAX_TSNE_POINTS = 2000
 TSNE_ITERATIONS = 500
 TSNE_ANGLE = 0.8
+MIN_TSNE_POINTS = 3
+SMALLEST_SPREAD = 1e-6
 SEED = 0
 
 # Darker for more objects; the last colour stands for its count and all above.
@@ -38,9 +43,10 @@ def draw_latent_space(mu: np.ndarray, num_objects: np.ndarray, dominant_color: n
     _draw(points, num_objects, dominant_color, title, labels, Path(directory) / "latent_space_pca.png")
 
     chosen = np.sort(np.random.default_rng(SEED).permutation(len(mu))[:MAX_TSNE_POINTS])
-    if len(chosen) < 3:
-        return
     points = tsne(mu[chosen])
+    if points is None:
+        logger.warning("t-SNE is left out: fewer than %d of the posterior means differ", MIN_TSNE_POINTS)
+        return
     title = f"t-SNE of the posterior means of {len(chosen):,} of {len(mu):,} test grids"
     path = Path(directory) / "latent_space_tsne.png"
     _draw(points, num_objects[chosen], dominant_color[chosen], title, ["t-SNE 1", "t-SNE 2"], path)
@@ -55,8 +61,27 @@ def pca(mu: np.ndarray) -> tuple[np.ndarray, list[float]]:
     return points, [*fitted.explained_variance_ratio_, 0.0][:2]
 
 
-def tsne(mu: np.ndarray) -> np.ndarray:
-    """mu (N, d), N at least 3, laid out in the plane: (N, 2)."""
+def tsne(mu: np.ndarray) -> np.ndarray | None:
+    """mu (N, d) laid out in the plane, (N, 2); None where too few of the N points differ.
+
+    Of points that are all alike scikit-learn's layout is no number, and its quad tree then ends the process: equal
+    points are laid out as one, and at a scale at which float32 tells them apart.
+    """
+    if len(mu) < MIN_TSNE_POINTS:
+        return None
+    centred = mu.astype(np.float64) - mu.mean(axis=0, dtype=np.float64)
+    spread = np.abs(centred).max(initial=0.0)
+    if not np.isfinite(spread) or spread <= np.finfo(np.float32).eps * max(float(np.abs(mu).max()), 1e-30):
+        return None
+    if not SMALLEST_SPREAD < spread < 1 / SMALLEST_SPREAD:
+        mu = (centred / spread).astype(np.float32)
+    different, place = np.unique(mu, axis=0, return_inverse=True)
+    if len(different) < MIN_TSNE_POINTS:
+        return None
+    return _tsne(mu) if len(different) == len(mu) else _tsne(different)[place.reshape(-1)]
+
+
+def _tsne(mu: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 

@@ -6,8 +6,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_text
+from arc_vae.common.inside import refuse_links_outside
+from arc_vae.common.json_files import read_json_object
 from arc_vae.evaluation.catalog import CATALOG
+from arc_vae.evaluation.metrics_file import read_metrics_file
 from arc_vae.evaluation.noise import against_noise, doubts, with_error
 from arc_vae.reporting.curves import draw_curves
 from arc_vae.reporting.html import badge, image, page, section, table
@@ -31,10 +35,12 @@ def write_report(directory: Path) -> Path:
     """Write `directory/report.html` from what the run directory holds so far, and return its path.
 
     Raises:
-        UserError: a whole line of metrics.jsonl that is no record.
+        UserError: a link out of the directory, a damaged metrics.json, a whole line of metrics.jsonl that is no record.
     """
     directory = Path(directory)
-    status, metrics = _json(directory / "status.json"), _json(directory / "metrics.json")
+    refuse_links_outside(directory)
+    verdict = directory / "metrics.json"
+    status, metrics = _json(directory / "status.json"), read_metrics_file(verdict) if verdict.is_file() else {}
     records = read_metrics(directory / METRICS_LOG) if (directory / METRICS_LOG).exists() else []
     sections = [
         _header(directory, status, metrics),
@@ -135,8 +141,8 @@ def _filled(pattern: str, values: dict[str, Any]) -> str:
 
 def _json(path: Path) -> dict:
     try:
-        return json.loads(_text(path) or "{}")
-    except ValueError:
+        return read_json_object(path, "")
+    except UserError:
         return {}
 
 

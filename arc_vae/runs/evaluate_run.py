@@ -1,5 +1,6 @@
 """Judging a run's best checkpoint on the test split: metrics.json, the closing pictures, the words at the end."""
 
+import logging
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from arc_vae.evaluation.criteria import TRAINED_TOO_LITTLE
 from arc_vae.evaluation.measure import Measurements, measure
 from arc_vae.evaluation.statistics import dominant_color
 from arc_vae.models.saved import load_weights
+from arc_vae.reporting.drawing import only_a_picture
 from arc_vae.reporting.grid_figures import draw_interpolations
 from arc_vae.reporting.latent_space import draw_latent_space
 from arc_vae.reporting.verdict_text import fallback_command, format_verdict
@@ -21,6 +23,8 @@ from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import METRICS_LOG, MetricsLog, read_metrics
 from arc_vae.training.checkpoint_files import BEST, LAST, load_last
 from arc_vae.training.short_runs import longest_warmup, trained_too_little
+
+logger = logging.getLogger(__name__)
 
 PATHS_DRAWN = 8
 
@@ -84,13 +88,13 @@ def measure_run(
 def evaluate_run(
     directory: RunDirectory, experiment: Experiment, corpus: Corpus, record: MetricsLog | None = None
 ) -> dict:
-    """Evaluate the best checkpoint on the test split; write metrics.json and the closing pictures."""
+    """Evaluate the best checkpoint on the test split; write metrics.json, then draw the closing pictures."""
     metrics, evaluation, trained = measure_run(directory, experiment, corpus)
     metrics["trained_too_little"] = explain_length(directory, experiment, corpus, metrics, trained["step"])
     if metrics["trained_too_little"]:
         metrics["fallback"] = [TRAINED_TOO_LITTLE]
-    pictures = draw_closing_figures(directory, corpus, evaluation)
     write_json(directory.metrics_file, metrics)
+    pictures = draw_closing_figures(directory, corpus, evaluation)
     if record:
         for path in pictures:
             record.image(path.stem, path, trained["step"])
@@ -106,21 +110,35 @@ def explain_length(
     length = experiment.length(len(corpus.train))
     warmup = longest_warmup(experiment.lr_scheduler, experiment.loss, length.steps)
     file = directory.path / METRICS_LOG
-    records = read_metrics(file) if file.is_file() else []
+    try:
+        records = read_metrics(file) if file.is_file() else []
+    except UserError as error:  # a verdict is worth more than its explanation
+        logger.warning("%s; whether training was too short is left out", error)
+        return None
     losses = [record["val/loss_total"] for record in records if "val/loss_total" in record]
     return trained_too_little(metrics, experiment.model, length, steps, warmup, losses)
 
 
 def draw_closing_figures(directory: RunDirectory, corpus: Corpus, evaluation: Measurements) -> list[Path]:
-    """PCA and t-SNE of the test embeddings, and interpolations between test grids."""
-    draw_latent_space(evaluation.mu, evaluation.num_objects, dominant_color(corpus.test), directory.path)
-    directory.images.mkdir(exist_ok=True)
+    """PCA and t-SNE of the test embeddings, and interpolations between test grids; those that could be drawn.
+
+    Pictures of an earlier evaluation do not stay where a new one cannot be drawn.
+    """
     pictures = [directory.path / "latent_space_pca.png", directory.path / "latent_space_tsne.png"]
+    names = {
+        kind: directory.images / ("interpolations.png" if kind == "straight" else f"interpolations_{kind}.png")
+        for kind in evaluation.paths
+    }
+    pictures += names.values()
+    for picture in pictures:
+        picture.unlink(missing_ok=True)
+    with only_a_picture("the latent space"):
+        draw_latent_space(evaluation.mu, evaluation.num_objects, dominant_color(corpus.test), directory.path)
     for kind, paths in evaluation.paths.items():
-        name = "interpolations.png" if kind == "straight" else f"interpolations_{kind}.png"
-        draw_interpolations(paths[:PATHS_DRAWN], directory.images / name, kind)
-        pictures.append(directory.images / name)
-    return pictures
+        with only_a_picture(names[kind].name):
+            directory.images.mkdir(exist_ok=True)
+            draw_interpolations(paths[:PATHS_DRAWN], names[kind], kind)
+    return [picture for picture in pictures if picture.is_file()]
 
 
 def format_summary(metrics: dict, directory: RunDirectory) -> str:

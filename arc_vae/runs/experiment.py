@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from arc_vae.common.errors import UserError, require
+from arc_vae.common.inside import refuse_links_outside
 from arc_vae.common.torch_files import load_checkpoint
-from arc_vae.configuration.instantiate import check_targets, instantiate_group
+from arc_vae.configuration.foreign import open_foreign_config
+from arc_vae.configuration.instantiate import instantiate_group
 from arc_vae.corpus.corpus import SPLITS, CorpusSource
 from arc_vae.evaluation.criteria import Judge
 from arc_vae.evaluation.two_sample import FOLDS
 from arc_vae.models import VAE
 from arc_vae.models.float64 import refuse_without_float64
+from arc_vae.models.outsized import limited_to
 from arc_vae.objective import Loss
 from arc_vae.objective.beta_schedule import BetaSchedule
+from arc_vae.runs.own_classes import refuse_incomplete, try_own_classes
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.wandb_logger import WandbLogger
 from arc_vae.training import EarlyStopping, Trainer
@@ -70,6 +74,8 @@ def build_experiment(cfg: DictConfig) -> Experiment:
         criteria=instantiate_group(cfg, "criteria"),
         wandb=instantiate_group(cfg, "wandb"),
     )
+    for group, built in (("model", experiment.model), ("loss", experiment.loss), ("data", experiment.source)):
+        refuse_incomplete(built, group)
     refuse_without_float64(experiment.model, experiment.trainer.device)
     return experiment
 
@@ -84,26 +90,29 @@ def load_experiment(directory: RunDirectory, device: str = "auto", places: dict[
         UserError: no such checkpoint, a foreign file, a `_target_` that `conf/` does not name, a place that the
             run's `data` does not have, or where nothing is.
     """
+    refuse_links_outside(directory.path)
     path = directory.checkpoints / BEST
-    config = load_checkpoint(path, {"config"}, "the vae_best.pth of an arc_vae run: run=<run directory>")["config"]
+    what = "the vae_best.pth of an arc_vae run: run=<run directory>"
+    state = load_checkpoint(path, {"config", "model_state_dict"}, what)
+    config = state["config"]
     missing = {"seed", "name", *Experiment.__annotations__} - {"source", "trainer"} - set(config)
     if missing:
         raise UserError(
             f"{path} is not the vae_best.pth of an arc_vae run: its config lacks {', '.join(sorted(missing))}"
         )
-    check_targets(config, str(path))
-    cfg = OmegaConf.create(config)
+    cfg = open_foreign_config(config, str(path))
     # What is judged is judged eagerly in float32: the run's own machine may have had what this one lacks.
     cfg.training.device, cfg.training.compile, cfg.training.precision = device, False, "float32"
     for key, value in (places or {}).items():
         if key not in cfg.data:
             raise UserError(f"data.{key}={value}: the corpus of {directory.path} has no data.{key}; leave it out")
         cfg.data[key] = value
-    if places is not None and (path := cfg.data.get("path")) and not Path(path).expanduser().exists():
+    if places is not None and (place := cfg.data.get("path")) and not Path(place).expanduser().exists():
         raise UserError(
-            f"{path} does not exist, the corpus that {directory.path} was trained on; give data.path=<its place>"
+            f"{place} does not exist, the corpus that {directory.path} was trained on; give data.path=<its place>"
         )
-    return build_experiment(cfg)
+    with limited_to(state["model_state_dict"], str(path)):
+        return build_experiment(cfg)
 
 
 def build_optimizer(experiment: Experiment, steps_per_epoch: int) -> tuple[Optimizer, LRScheduler]:
@@ -127,6 +136,7 @@ def check_buildable(cfg: DictConfig) -> Experiment:
         UserError: what will not do, by its key.
     """
     experiment = build_experiment(cfg)
+    try_own_classes(cfg, experiment.model, experiment.loss, experiment.beta_schedule.final_beta)
     build_optimizer(experiment, steps_per_epoch=1)
     check_split_sizes(experiment.source.sizes(), experiment.trainer.batch_size)
     return experiment

@@ -8,8 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.common.errors import UserError, require
 from arc_vae.common.files import write_text
-from arc_vae.common.legacy import upgrade_config
-from arc_vae.configuration.instantiate import check_targets
+from arc_vae.common.inside import inside
+from arc_vae.configuration.foreign import open_foreign_config, read_foreign_yaml
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.runs.run_directory import RunDirectory
 
@@ -25,9 +25,7 @@ def load_frozen_config(directory: Path) -> DictConfig:
     file = directory / ".hydra" / "config.yaml"
     if not file.is_file():
         raise UserError(f"{file} does not exist; give the directory of a run, or of a sweep's job")
-    config = upgrade_config(OmegaConf.to_container(OmegaConf.load(file)))
-    check_targets(config, str(file))
-    return OmegaConf.create(config)
+    return open_foreign_config(read_foreign_yaml(inside(directory, file)), str(file))
 
 
 def lengthen(cfg: DictConfig, epochs: int) -> list[str]:

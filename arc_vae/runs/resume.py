@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 # What may differ between an interrupted run and its resumption without making another experiment of it, and between
 # a finished run and one that would be the same.
-IRRELEVANT = ("run_id", "resume", "wandb", "experiment", "fallback")
+IRRELEVANT = ("run_id", "resume", "wandb", "experiment", "fallback", "trust")
 RESUMABLE_DIFFERENCES = (*IRRELEVANT, "criteria")
 
 
@@ -36,7 +36,7 @@ def point_at_run(config: DictConfig) -> None:
     """
     run = Path(str(config.resume))
     given = [str(word).lstrip("+") for word in config.hydra.overrides.task]
-    others = [word for word in given if word.partition("=")[0] not in ("resume", EPOCHS)]
+    others = [word for word in given if word.partition("=")[0] not in ("resume", "trust", EPOCHS)]
     if others:
         raise UserError(
             f"resume={run} goes on with a run as it was begun, and {others[0]} would change it: {EPOCHS} is all that "
@@ -46,9 +46,9 @@ def point_at_run(config: DictConfig) -> None:
     if any(word.startswith(f"{EPOCHS}=") for word in given):
         lengthen(frozen, config.training.max_epochs)
     with read_write(config), open_dict(config):
-        for key in [key for key in config if key not in ("hydra", "resume")]:
+        for key in [key for key in config if key not in ("hydra", "resume", "trust")]:
             del config[key]
-        for key in [key for key in frozen if key != "resume"]:
+        for key in [key for key in frozen if key not in ("resume", "trust")]:
             config[key] = frozen[key]
         config.hydra.run.dir = str(run)
         # What the run was begun with stays as it is.

@@ -13,8 +13,10 @@ from omegaconf import DictConfig
 
 from arc_vae.common.commands import resume_command
 from arc_vae.common.errors import UserError, disk_error
+from arc_vae.common.finite import NonFinite
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models import VAE
+from arc_vae.reporting.drawing import only_a_picture
 from arc_vae.reporting.epoch_figures import EpochFigures
 from arc_vae.reporting.run_report import write_report
 from arc_vae.runs.evaluate_run import evaluate_run, format_summary
@@ -27,7 +29,6 @@ from arc_vae.training.checkpoint_files import BEST, LAST, CheckpointWriter, numb
 from arc_vae.training.short_runs import cap_warmups, longest_warmup, warn_of_short_run
 from arc_vae.training.signals import Interrupted
 from arc_vae.training.state import TrainingState
-from arc_vae.training.step import NonFiniteLoss
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = 
             metrics = train_and_evaluate(prepared or prepare_run(cfg, directory))
         # 10 state, report, words
         directory.set_state("finished")
-        write_report(directory.path)
+        with only_a_picture("report.html"):
+            write_report(directory.path)
         print(format_summary(metrics, directory))
     finally:
         directory.release()
@@ -98,7 +100,7 @@ def bytes_needed(directory: RunDirectory) -> int:
 
 def failure_kind(error: BaseException) -> str:
     """Which of FAILURE_KINDS an error is."""
-    if isinstance(error, NonFiniteLoss):
+    if isinstance(error, NonFinite):
         return "instability"
     return "user_error" if isinstance(error, UserError) else "error"
 

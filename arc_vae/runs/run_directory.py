@@ -1,6 +1,5 @@
 """A run directory: where its files lie, and the state the run is in."""
 
-import json
 import os
 import socket
 import time
@@ -11,6 +10,9 @@ from pathlib import Path
 from arc_vae.common import locks
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
+from arc_vae.common.inside import inside, refuse_links_outside
+from arc_vae.evaluation.metrics_file import read_metrics_file
+from arc_vae.runs.status_file import read_status
 
 # What status.json says of a failure: training diverged; the user can mend it; a fault of ours or of the machine; the
 # process ended without a word.
@@ -30,8 +32,12 @@ class RunDirectory:
         self._lock_file = self.path / "train.log"
 
     def status(self) -> dict:
-        """What status.json says; {} where there is none."""
-        return json.loads(self.status_file.read_text()) if self.status_file.is_file() else {}
+        """What status.json says; {} where there is none.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        return read_status(inside(self.path, self.status_file)) if self.status_file.is_file() else {}
 
     @property
     def state(self) -> str:
@@ -85,9 +91,10 @@ class RunDirectory:
         Waits so long for another process to let go: where a job is requeued the old one may be ending yet.
 
         Raises:
-            UserError: another live process trains here.
+            UserError: another live process trains here, or a link leads out of the directory.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        refuse_links_outside(self.path)
         deadline = time.monotonic() + wait_seconds
         while not locks.keep(self._lock_file):
             if time.monotonic() >= deadline:
@@ -119,8 +126,8 @@ class RunDirectory:
         """What metrics.json says.
 
         Raises:
-            UserError: there is none yet.
+            UserError: there is none yet, or it is damaged.
         """
         if not self.metrics_file.is_file():
             raise UserError(f"{self.metrics_file} does not exist; give a run directory whose training has finished")
-        return json.loads(self.metrics_file.read_text())
+        return read_metrics_file(inside(self.path, self.metrics_file))

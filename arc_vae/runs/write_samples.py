@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from arc_vae.common.errors import UserError, require
 from arc_vae.common.files import write_atomically
+from arc_vae.common.inside import refuse_links_outside
 from arc_vae.models.float64 import refuse_without_float64
 from arc_vae.models.sampling import generate_samples
 from arc_vae.models.saved import load_module
@@ -28,6 +29,8 @@ def write_samples(cfg: DictConfig) -> None:
     name = "refinement_steps" if cfg.passes is None else "passes"
     require(isinstance(steps, int) and steps >= 0, name, steps, "an integer of at least 0")
     decoder_file, output = sources(cfg)
+    if cfg.run is not None:
+        refuse_links_outside(Path(cfg.run))
     decoder, device = load_module(decoder_file), resolve_device(cfg.device)
     refuse_without_float64(decoder, device)
     encoder = load_module(decoder_file.with_name("encoder.pth")) if steps else None

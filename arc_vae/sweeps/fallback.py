@@ -45,7 +45,7 @@ def diagnose(run: RunDirectory) -> list[Remedy]:
     status = run.status()
     reason = status.get("reason") or ""
     # Runs of before `kind` was written say it in their reason.
-    diverged = status.get("kind") == "instability" or reason.startswith("NonFiniteLoss")
+    diverged = status.get("kind") == "instability" or reason.startswith("NonFinite")
     if status.get("state") == "failed" and diverged:
         return [Remedy(f"training diverged: {reason}", INSTABILITY)]
     metrics = run.metrics()

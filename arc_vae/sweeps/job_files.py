@@ -4,17 +4,19 @@ A sweep directory holds `jobs.json`, which jobs there are and what code they wer
 for each. Editing `conf/` afterwards changes nothing.
 """
 
-import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json, write_text
+from arc_vae.common.inside import inside
+from arc_vae.common.json_files import read_json_object
 from arc_vae.common.provenance import git_diff, git_state
 from arc_vae.configuration.instantiate import to_plain
 
@@ -67,10 +69,23 @@ def read_jobs(sweep: Path) -> list[SweepJob]:
     """The sweep's jobs in order.
 
     Raises:
-        UserError: no sweep directory.
+        UserError: no sweep directory, a damaged jobs.json, a job's directory outside it.
     """
     file = Path(sweep) / JOBS_FILE
     if not file.is_file():
         raise UserError(f"{file} does not exist; give a sweep directory, multirun_sweeps/<date>/<time>_<name>_<id>")
-    entries = json.loads(file.read_text())["jobs"]
-    return [SweepJob(entry["number"], entry["overrides"], Path(sweep) / entry["directory"]) for entry in entries]
+    listed = read_json_object(inside(sweep, file), "the sweep's launcher alone writes it").get("jobs")
+    return [_job(Path(sweep), entry, file) for entry in (listed if isinstance(listed, list) else [None])]
+
+
+def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
+    """A job as jobs.json lists it.
+
+    Raises:
+        UserError: an entry that is none, or a directory outside the sweep's.
+    """
+    match entry:
+        case {"number": int(number), "overrides": list(overrides), "directory": str(name)}:
+            if all(isinstance(override, str) for override in overrides):
+                return SweepJob(number, overrides, inside(sweep, sweep / name))
+    raise UserError(f"{file} is damaged: {str(entry)[:80]} is no job; the sweep's launcher alone writes it")

@@ -13,6 +13,8 @@ from types import FrameType
 from typing import Any, Literal
 
 from arc_vae.common.errors import require
+from arc_vae.common.inside import inside
+from arc_vae.configuration.trust import trust_argument
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.gpus import environment_of, gpu_slots
 from arc_vae.sweeps.job_files import SweepJob
@@ -114,11 +116,11 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
 def _run(job: SweepJob, processes: JobProcesses, environment: dict[str, str], silent: bool) -> str:
     """One job; returns what became of it in a line, nothing where it did not begin."""
     environment = environment | code_environment(job.directory.parent)
-    command = [sys.executable, "-m", worker_module(job.directory.parent), str(job.directory)]
+    command = [sys.executable, "-m", worker_module(job.directory.parent), str(job.directory), *trust_argument()]
     if processes.stopped_by is None:
         print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
     if silent:
-        with (job.directory / OUTPUT).open("ab") as output:
+        with inside(job.directory, job.directory / OUTPUT).open("ab") as output:
             status = processes.run(command, env=environment, stdout=output, stderr=output)
     else:
         status = processes.run(command, env=environment)

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from arc_vae.configuration.instantiate import instantiate_group
+from arc_vae.configuration.foreign import open_foreign_config
+from arc_vae.configuration.instantiate import instantiate_group, to_plain
 from arc_vae.configuration.validate import validate_config
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.runs.experiment import build_experiment, build_optimizer, check_split_sizes
@@ -23,6 +24,8 @@ def check_job(cfg: DictConfig) -> str:
     """
     flush_subnormals()
     validate_config(cfg, "config")
+    # As the worker opens what is frozen of it.
+    open_foreign_config(to_plain(cfg), "the job's configuration")
     with open_dict(cfg):
         # The machine that submits need not have what the jobs will train on.
         cfg.training.update(device="cpu", precision="float32", compile=False)

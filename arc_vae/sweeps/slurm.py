@@ -11,6 +11,8 @@ from typing import Any
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
+from arc_vae.common.inside import inside
+from arc_vae.configuration.trust import read_trust_argument, trust_argument
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import SweepJob
 from arc_vae.sweeps.slurm_queue import (
@@ -36,6 +38,7 @@ class RequeueableJob:
 
     def __init__(self, directory: Path):
         self.directory = directory.absolute()
+        self.trusted = [name for words in trust_argument() for name in read_trust_argument(words)]
 
     def __call__(self) -> None:
         # torch is loaded where the job runs, not where the ledger is read.
@@ -45,7 +48,8 @@ class RequeueableJob:
         from arc_vae.training.signals import Interrupted
 
         try:
-            run_job(self.directory, wait_seconds=LOCK_WAIT_SECONDS)
+            # Jobs queued by an earlier version have no `trusted`.
+            run_job(self.directory, wait_seconds=LOCK_WAIT_SECONDS, trusted=getattr(self, "trusted", ()))
         except UncompletedJobError as error:
             # submitit's word for: saved, but not requeued once more.
             reason = f"Slurm: {error} hydra.launcher.max_num_timeout says how often a job may run out of its time"
@@ -73,6 +77,7 @@ def submit_arrays(jobs: Sequence[SweepJob], max_num_timeout: int, parameters: di
     import submitit
 
     sweep = jobs[0].directory.parent
+    inside(sweep, sweep / SUBMITIT_FOLDER)
     if worker_module(sweep) != WORKER:
         raise UserError(
             f"{sweep / FOLDER} is a copy of an earlier arc_vae, which this one cannot submit to Slurm; "

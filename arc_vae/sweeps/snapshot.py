@@ -4,9 +4,11 @@ import os
 import shutil
 from pathlib import Path
 
+from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
 from arc_vae.common.provenance import RECORDED_STATE, ROOT, git_state
 from arc_vae.configuration.paths import conf_dir
+from arc_vae.configuration.trust import refuse_foreign_code, remember_code
 
 FOLDER = "code"
 WORKER = "arc_vae.sweeps.worker"
@@ -24,6 +26,7 @@ def take_snapshot(sweep: Path) -> None:
     if not (copy / package.name / "conf").is_dir():
         shutil.copytree(conf_dir(), copy / conf_dir().relative_to(ROOT))
     write_json(copy / RECORDED_STATE, git_state())
+    remember_code(copy)
 
 
 def worker_module(sweep: Path) -> str:
@@ -32,11 +35,21 @@ def worker_module(sweep: Path) -> str:
     return OLD_WORKER if copy.is_dir() and not (copy / "sweeps" / "worker.py").is_file() else WORKER
 
 
-def code_environment(sweep: Path) -> dict[str, str]:
-    """The variables under which Python runs the sweep's copy of the code; none where it has no copy."""
+def code_environment(sweep: Path, refuse: bool = True) -> dict[str, str]:
+    """The variables under which Python runs the sweep's copy of the code; none where it has no copy.
+
+    Raises:
+        UserError: the copy is not this user's, or was changed, and `refuse`; the variables are none without.
+    """
     copy = sweep.absolute() / FOLDER
     if not copy.is_dir():
         return {}
+    try:
+        refuse_foreign_code(copy)
+    except UserError:
+        if refuse:
+            raise
+        return {}
     path = [str(copy), *filter(None, [os.environ.get("PYTHONPATH")])]
     # Safe path: without it `python -m` prefers the folder it is started in, which may be the checkout.
-    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
+    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from arc_vae.common.commands import override
+from arc_vae.common.errors import UserError
+from arc_vae.common.inside import inside
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import SweepJob, read_jobs
 from arc_vae.sweeps.slurm_queue import final_state, queued_ids_if_any, queued_jobs, slurm_ids, slurmstepd_error
@@ -39,7 +41,7 @@ class JobStatus:
     @property
     def command(self) -> str:
         """What runs the job again, or goes on with it, with the code it was submitted with where that was copied."""
-        code = code_environment(self.job.directory.parent).items()
+        code = code_environment(self.job.directory.parent, refuse=False).items()
         setting = "".join(f"{name}={shlex.quote(value)} " for name, value in code)
         return f"{setting}python -m arc_vae.sweeps.worker {shlex.quote(str(self.job.directory))}"
 
@@ -56,7 +58,15 @@ def read_statuses(sweep: Path) -> list[JobStatus]:
         UserError: no sweep directory.
     """
     queue = cache(queued_ids_if_any)
-    return [read_entry(job, queue) for job in read_jobs(sweep)]
+    return [read_entry_or_damage(job, queue) for job in read_jobs(sweep)]
+
+
+def read_entry_or_damage(job: SweepJob, queue: Queue) -> JobStatus:
+    """A job as its directory tells it; one whose files are damaged as failed by that, so that the others are told."""
+    try:
+        return read_entry(job, queue)
+    except UserError as error:
+        return JobStatus(job, "failed", str(error), 0, {})
 
 
 def read_entry(job: SweepJob, queue: Queue = queued_ids_if_any) -> JobStatus:
@@ -69,7 +79,7 @@ def read_entry(job: SweepJob, queue: Queue = queued_ids_if_any) -> JobStatus:
         state = "failed"
         words = [f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"]
         reason = "; Slurm: ".join([*words, *filter(None, [slurmstepd_error(job.directory)])])
-    metrics = json.loads(run.metrics_file.read_text()) if run.metrics_file.is_file() else {}
+    metrics = run.metrics() if run.metrics_file.is_file() else {}
     return JobStatus(job, state, reason, epochs, metrics if state == "finished" else {})
 
 
@@ -77,7 +87,7 @@ def epochs_done(file: Path) -> int:
     """Epochs validated, from the end of metrics.jsonl: a long run's is megabytes."""
     if not file.is_file():
         return 0
-    with file.open("rb") as records:
+    with inside(file.parent, file).open("rb") as records:
         records.seek(max(0, file.stat().st_size - TAIL_BYTES))
         lines = records.read().split(b"\n")[:-1]
     for line in reversed(lines):
@@ -85,6 +95,8 @@ def epochs_done(file: Path) -> int:
             record = json.loads(line)
         except ValueError:
             break  # the tail begins within this line
+        if not isinstance(record, dict) or not isinstance(record.get("epoch"), int):
+            raise UserError(f"{file} is damaged: its last line is no record; remove that line")
         return record["epoch"] if "val/loss_total" in record else record["epoch"] - 1
     return 0
 

@@ -118,15 +118,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"{path} does not exist; a run directory has one once training has begun")
     records = []
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 break  # the beginning of a line whose writer was killed
             try:
                 record = json.loads(line)
                 # One string a name, not one a line: half the memory of a long run's records.
                 records.append({sys.intern(name): _restored(value) for name, value in record.items()})
-            except (ValueError, AttributeError) as error:
+                if not all(isinstance(record[name], int) for name in ("step", "epoch")):
+                    raise ValueError("its step and epoch are no numbers")
+            except (ValueError, AttributeError, KeyError, RecursionError) as error:
                 raise UserError(f"{path} line {number} is no JSON object ({error}); remove that line") from None
     return records
 
@@ -149,7 +151,11 @@ def _spelt(value: Any) -> Any:
 def _restored(value: Any) -> Any:
     if isinstance(value, list):
         return [_restored(item) for item in value]
-    return _SPELLINGS.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        value = _SPELLINGS.get(value, value)
+    if not isinstance(value, (int, float)):
+        raise ValueError(f"{value!r:.40} is no number")
+    return value
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -3,9 +3,9 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from arc_vae.common.errors import UserError
+from arc_vae.common.finite import NonFinite, refuse_non_finite
 from arc_vae.evaluation.accuracies import active_dims, object_accuracy, pixel_accuracy
 from arc_vae.models.decoding import argmax_colors
 from arc_vae.objective.loss import Loss, LossTerms
@@ -29,8 +29,13 @@ STEP_METRICS = (
     "train/grad_norm",
 )
 
-# Without any of these finite, the weights are lost.
-MUST_BE_FINITE = ("train/loss_reconstruction", "train/loss_kl", "train/loss_total", "train/grad_norm")
+# Told first where several are not finite.
+TOLD_FIRST = ("train/loss_reconstruction", "train/loss_kl", "train/loss_total", "train/grad_norm")
+
+REMEDY = (
+    "start a new run with a lower optimizer.lr or training.gradient_clip (checkpoints/last.pth, where there is one, "
+    "holds the last whole epoch)"
+)
 
 # Of a batch's size, how many prior samples the objective looks at: measured, a sixth of a step's time on one CPU core.
 PRIOR_BATCH_FRACTION = 1 / 4
@@ -39,7 +44,7 @@ PRIOR_BATCH_FRACTION = 1 / 4
 SYNC_EVERY_STEPS = 50
 
 
-class NonFiniteLoss(UserError):
+class NonFiniteLoss(NonFinite):
     """The objective or its gradient is no longer a number; the last epoch's checkpoint is intact."""
 
 
@@ -143,17 +148,25 @@ class StepLog:
         for (step, learning_rate, _), row in zip(self.pending, rows, strict=True):
             self.latest = dict(zip(STEP_METRICS, row, strict=True))
             self.record.log({**self.latest, **self.constants, "train/lr": learning_rate}, step=step, epoch=self.epoch)
-            refuse_non_finite(self.latest, step)
+            refuse_diverged(self.latest, f"at step {step}")
             self.epoch_progress.loss_sum += self.latest["train/loss_total"]
         self.epoch_progress.steps += len(rows)
         self.pending.clear()
 
 
-def refuse_non_finite(metrics: dict[str, float], step: int) -> None:
-    """Stop at a step whose objective or gradient is not a finite number."""
-    for name in MUST_BE_FINITE:
-        if not math.isfinite(metrics[name]):
-            raise NonFiniteLoss(
-                f"{name}={metrics[name]} at step {step}: training diverged; start a new run with a lower optimizer.lr "
-                "or training.gradient_clip (checkpoints/last.pth holds the last whole epoch)"
-            )
+def refuse_diverged(metrics: dict, when: str, model: nn.Module | None = None) -> None:
+    """Stop where a measured value, or a weight or table of the model, is not a finite number.
+
+    Raises:
+        NonFiniteLoss: names it, `when` it was met, and the remedy.
+    """
+    try:
+        refuse_non_finite({name: metrics[name] for name in TOLD_FIRST if name in metrics} | metrics, when, REMEDY)
+    except NonFinite as error:
+        raise NonFiniteLoss(str(error)) from None
+    held = model.state_dict() if model else {}
+    floats = {name: value for name, value in held.items() if value.is_floating_point()}
+    # One number for all: a device is asked once.
+    if floats and not torch.stack([value.isfinite().all() for value in floats.values()]).all():
+        name = next(name for name, value in floats.items() if not value.isfinite().all())
+        raise NonFiniteLoss(f"the weight {name} is not finite {when}: training diverged; {REMEDY}")

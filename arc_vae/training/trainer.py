@@ -23,7 +23,7 @@ from arc_vae.training.device import autocast, resolve_compile, resolve_device, r
 from arc_vae.training.short_runs import BaselineWatch, Length, longest_warmup
 from arc_vae.training.signals import DeferredSignals, Interrupted
 from arc_vae.training.state import TrainingState
-from arc_vae.training.step import StepLog, TrainingStep
+from arc_vae.training.step import StepLog, TrainingStep, refuse_diverged
 
 logger = logging.getLogger(__name__)
 EPOCH_LINE = (
@@ -118,10 +118,14 @@ class Trainer:
                 except Interrupted:
                     state.begun_epoch.seconds = time.perf_counter() - started
                     record.flush()
+                    refuse_diverged({}, f"after step {state.step}", state.model)
                     checkpoints.save_last(state.state_dict())
                     raise
+                when = f"after epoch {state.epoch + 1}"
+                refuse_diverged({}, when, state.model)
                 with autocast(self.device, self.precision):
                     metrics = validation_metrics(state.model, loss, beta_schedule.final_beta, val_grids)
+                refuse_diverged(metrics, when)
                 state.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
                 self._log_and_save(state, metrics, record, checkpoints, draw)
                 watch.look(state.step, metrics)

@@ -1,0 +1,27 @@
+"""Hydra imports every `hydra_plugins` that Python finds, the current folder's among them: a stranger's, perhaps."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from arc_vae.common.provenance import ROOT
+
+
+def ignore_plugins_of_current_folder() -> None:
+    """Have Hydra leave out the current folder's `hydra_plugins`, unless it is ours or PYTHONPATH names the folder.
+
+    `python -m` puts the current folder first among the places that Python searches.
+    """
+    here = Path.cwd().resolve()
+    named = {Path(place).resolve() for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place}
+    if here == ROOT.resolve() or here in named or not (here / "hydra_plugins").is_dir():
+        return
+    if (here / "hydra_plugins" / "__init__.py").is_file():
+        # No namespace: it would hide every other one, our launchers' too, and importing it would run it.
+        kept = list(sys.path)
+        sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != here]
+        importlib.import_module("hydra_plugins")
+        sys.path[:] = kept
+    plugins = importlib.import_module("hydra_plugins")
+    plugins.__path__ = [place for place in plugins.__path__ if Path(place).resolve() != here / "hydra_plugins"]

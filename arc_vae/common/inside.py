@@ -1,0 +1,34 @@
+"""A directory of another's making names nothing outside itself: links and relative paths out of it are refused."""
+
+from pathlib import Path
+
+from arc_vae.common.errors import UserError
+
+# Of a run directory, what is read and written there.
+FOLDERS = ("checkpoints", "images", "evaluations", ".hydra", "wandb")
+
+
+def inside(directory: Path, path: Path) -> Path:
+    """The path itself, where it lies in the directory, links followed.
+
+    Raises:
+        UserError: it leads out of the directory.
+    """
+    place, home = path.resolve(), directory.resolve()
+    if place != home and home not in place.parents:
+        raise UserError(f"{path} leads out of {directory}, to {place}; nothing outside is read or written: copy it")
+    return path
+
+
+def refuse_links_outside(directory: Path) -> None:
+    """Refuse a run directory in which a file, or one of the folders of a run, is a link out of it.
+
+    Raises:
+        UserError: names the first such link.
+    """
+    for place in (directory, *(directory / name for name in FOLDERS)):
+        if place != directory:
+            inside(directory, place)
+        for path in place.iterdir() if place.is_dir() else ():
+            if path.is_symlink() and not (place == directory and path.is_dir() and path.name not in FOLDERS):
+                inside(directory, path)
