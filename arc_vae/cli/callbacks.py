@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.cli.command import as_user_error, exit_with_error
 from arc_vae.common.errors import UserError
+from arc_vae.configuration.secret_names import refuse_secrets
 from arc_vae.configuration.trust import trust_of_command
 from arc_vae.configuration.validate import validate_config
 from arc_vae.runs.run_directory import RunDirectory
@@ -34,6 +35,7 @@ class ValidateConfig(Callback):
     # Hydra's own signature leaves out that it passes the name too.
     def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
         with refusals():
+            refuse_secrets(config.hydra.job.env_set)
             # Before a run to go on with takes the configuration's place: what a file trusts counts for nothing.
             trust_of_command(config.get("trust", []), config.hydra.runtime.config_sources)
             self.redirect(config)
@@ -71,6 +73,7 @@ class PreflightCallback(ValidateConfig):
         from arc_vae.sweeps.claim import claim_sweep
 
         with refusals():
+            refuse_secrets(config.hydra.job.env_set)
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
             claim_sweep(Path(config.hydra.sweep.dir))

@@ -16,6 +16,7 @@ from arc_vae.cli.plugins import ignore_plugins_of_current_folder
 from arc_vae.common import locks
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
 from arc_vae.common.output import drop_unwritable_output
+from arc_vae.common.printable import printable
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.suggest import describe_hydra_error
 from arc_vae.configuration.trust import trust_of_command
@@ -94,5 +95,5 @@ def exit_with_error(error: UserError) -> None:
     if SHOW_TRACEBACK:
         traceback.print_exception(error)
     else:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
     raise SystemExit(USER_MISTAKE)

@@ -26,6 +26,9 @@ def read_metrics_file(path: Path) -> dict[str, Any]:
     wrong += [key for key, kind in kinds.items() if not isinstance(metrics.get(key, kind()), kind)]
     if not wrong:
         wrong = [f"criteria.{name}" for name, verdict in metrics["criteria"].items() if not _is_verdict(verdict)]
+        too_little = metrics.get("trained_too_little")
+        told = too_little is None or (isinstance(too_little, dict) and isinstance(too_little.get("finding"), str))
+        wrong += [] if told else ["trained_too_little"]
         wrong += [] if all(map(is_number, metrics.get("kl_per_dim", ()))) else ["kl_per_dim"]
         wrong += [] if all(isinstance(name, str) for name in metrics.get("fallback", ())) else ["fallback"]
     if wrong:
@@ -39,5 +42,6 @@ def _is_verdict(verdict: Any) -> bool:
         isinstance(verdict, dict)
         and {"value", "threshold", "passed"} <= set(verdict)
         and all(is_number(verdict[key]) for key in ("value", "threshold", "baseline") if key in verdict)
+        and (verdict.get("standard_error") is None or is_number(verdict["standard_error"]))
         and isinstance(verdict["passed"], bool)
     )

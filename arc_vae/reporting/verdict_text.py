@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from arc_vae.common.printable import printable
 from arc_vae.evaluation.catalog import CATALOG
 from arc_vae.evaluation.noise import against_noise, doubts, with_error
 
@@ -31,4 +32,4 @@ def format_verdict(metrics: dict) -> str:
             f"other paths       {name}: {path['validity']:.3f} valid, {path['smoothness']:.2f} in the largest step"
         )
     lines += [f"yardstick         {doubt}" for doubt in doubts(metrics)]
-    return "\n".join(lines)
+    return printable("\n".join(lines))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from arc_vae.common.printable import printable
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.fallback import diagnose, fallback_variants
 from arc_vae.sweeps.launch import run_sweep
@@ -23,7 +24,7 @@ def answer_failures(run_path: str, launcher_config: DictConfig | None, sweep_dir
         print(f"{run.path} passes all criteria: there is nothing to do")
         return True
     for remedy in remedies:
-        print(f"{remedy.finding}\n    answered by fallback={remedy.sweep}")
+        print(f"{printable(remedy.finding)}\n    answered by fallback={remedy.sweep}")
     if launcher_config is None:
         print(f"\nlaunch: python -m arc_vae.fallback run={run.path} launch=true")
         return True

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from arc_vae.common.files import write_text
+from arc_vae.common.printable import printable, spreadsheet_cell
 from arc_vae.evaluation.catalog import CATALOG
 from arc_vae.reporting.html import badge, image, page, section, table
 from arc_vae.sweeps.status import JobStatus
@@ -44,7 +45,7 @@ def leaderboard_csv(entries: Sequence[JobStatus]) -> str:
     criteria = list(dict.fromkeys(name for entry in entries for name in entry.metrics.get("criteria", {})))
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    passed = [f"{name} passed" for name in criteria]
+    passed = [spreadsheet_cell(f"{name} passed") for name in criteria]
     rows.writerow(
         ["job", "overrides", "state", "reason", "epochs_done", "passed", *passed, *LEADERBOARD_FIGURES, "command"]
     )
@@ -54,7 +55,8 @@ def leaderboard_csv(entries: Sequence[JobStatus]) -> str:
         overall = int(metrics["passed"]) if metrics else ""
         figures = [metrics.get(name, "") for name in LEADERBOARD_FIGURES]
         about = [entry.job.number, " ".join(entry.job.overrides), entry.state, entry.reason, entry.epochs]
-        rows.writerow([*about, overall, *passes, *figures, entry.command])
+        cells = [*about, overall, *passes, *figures, entry.command]
+        rows.writerow([spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 
@@ -105,10 +107,10 @@ HEAD = ("job", "state", "epochs", "verdict", *TERMINAL_COLUMNS.values(), "overri
 
 def leaderboard_text(entries: Sequence[JobStatus]) -> str:
     """The table and the conclusion for a terminal."""
-    rows = [list(HEAD), *table_rows(entries)]
+    rows = [[printable(cell) for cell in row] for row in (HEAD, *table_rows(entries))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, *filter(None, [summary_line(entries)])])
+    return "\n".join([*lines, *filter(None, [printable(summary_line(entries))])])
 
 
 def summary_line(entries: Sequence[JobStatus]) -> str:
@@ -137,7 +139,7 @@ def leaderboard_page(name: str, entries: Sequence[JobStatus]) -> str:
     unfinished = [entry for entry in entries if entry.state != "finished"]
     if unfinished:
         lines = [
-            (str(entry.job.number), entry.state, escape(entry.reason), f"<code>{escape(entry.command)}</code>")
+            (str(entry.job.number), escape(entry.state), escape(entry.reason), f"<code>{escape(entry.command)}</code>")
             for entry in unfinished
         ]
         sections.append(section("Not finished", table(("job", "state", "reason", "again"), lines)))

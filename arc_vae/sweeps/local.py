@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from arc_vae.common.errors import require
 from arc_vae.common.inside import inside
+from arc_vae.common.printable import printable
 from arc_vae.configuration.trust import trust_argument
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.gpus import environment_of, gpu_slots
@@ -118,7 +119,7 @@ def _run(job: SweepJob, processes: JobProcesses, environment: dict[str, str], si
     environment = environment | code_environment(job.directory.parent)
     command = [sys.executable, "-m", worker_module(job.directory.parent), str(job.directory), *trust_argument()]
     if processes.stopped_by is None:
-        print(f"job {job.number} begins: {' '.join(job.overrides)}", flush=True)
+        print(printable(f"job {job.number} begins: {' '.join(job.overrides)}"), flush=True)
     if silent:
         with inside(job.directory, job.directory / OUTPUT).open("ab") as output:
             status = processes.run(command, env=environment, stdout=output, stderr=output)

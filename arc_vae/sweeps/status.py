@@ -12,6 +12,7 @@ from pathlib import Path
 from arc_vae.common.commands import override
 from arc_vae.common.errors import UserError
 from arc_vae.common.inside import inside
+from arc_vae.common.printable import printable
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import SweepJob, read_jobs
 from arc_vae.sweeps.slurm_queue import final_state, queued_ids_if_any, queued_jobs, slurm_ids, slurmstepd_error
@@ -153,7 +154,8 @@ def report_sweep(sweep: Path) -> bool:
     for number, job_id in waiting.items():
         print(f"job {number} is in Slurm's queue as {job_id}")
     for entry in left:
-        print(f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}")
+        told = f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}"
+        print(printable(told))
     if left:
         print(f"again, all of these: python -m arc_vae.sweep {override('dir', sweep)} rerun=true")
     if is_own(sweep):

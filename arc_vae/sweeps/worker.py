@@ -9,6 +9,7 @@ from pathlib import Path
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
 from arc_vae.common.inside import refuse_links_outside
 from arc_vae.common.output import drop_unwritable_output
+from arc_vae.common.printable import printable
 from arc_vae.configuration.trust import read_trust_argument, trust
 from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run import run_training
@@ -41,7 +42,7 @@ def main() -> None:
     except (UserError, OSError) as error:
         if not (mistake := error if isinstance(error, UserError) else disk_error(error, sys.argv[1])):
             raise
-        print(f"error: {mistake}", file=sys.stderr)
+        print(f"error: {printable(str(mistake))}", file=sys.stderr)
         raise SystemExit(USER_MISTAKE) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
