@@ -139,7 +139,7 @@ def _at(root: dict, place: list, text: str, where: str) -> Any:
 def targets_of(group: str) -> frozenset[str]:
     """Every `_target_` that the options of a group of `conf/` state."""
     options = [OmegaConf.load(file) for file in (conf_dir() / str(group)).glob("*.yaml")]
-    return frozenset(str(option["_target_"]) for option in options if "_target_" in option)
+    return frozenset(str(option._target_) for option in options if "_target_" in option)
 
 
 def check_targets(node: Any, where: str, allowed: Collection[str], trusted: Sequence[str] = ()) -> None:

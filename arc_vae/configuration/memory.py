@@ -30,7 +30,8 @@ def state_file() -> Path:
 def source_of(module_name: str) -> Path | None:
     """The file that importing a module would run, found without running anything; None where there is none."""
     if loaded := sys.modules.get(module_name):
-        return Path(loaded.__file__).resolve() if getattr(loaded, "__file__", None) else None
+        file = getattr(loaded, "__file__", None)
+        return Path(file).resolve() if file else None
     places, spec = None, None
     parts = module_name.split(".")
     for number in range(1, len(parts) + 1):

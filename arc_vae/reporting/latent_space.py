@@ -43,13 +43,13 @@ def draw_latent_space(mu: np.ndarray, num_objects: np.ndarray, dominant_color: n
     _draw(points, num_objects, dominant_color, title, labels, Path(directory) / "latent_space_pca.png")
 
     chosen = np.sort(np.random.default_rng(SEED).permutation(len(mu))[:MAX_TSNE_POINTS])
-    points = tsne(mu[chosen])
-    if points is None:
+    laid_out = tsne(mu[chosen])
+    if laid_out is None:
         logger.warning("t-SNE is left out: fewer than %d of the posterior means differ", MIN_TSNE_POINTS)
         return
     title = f"t-SNE of the posterior means of {len(chosen):,} of {len(mu):,} test grids"
     path = Path(directory) / "latent_space_tsne.png"
-    _draw(points, num_objects[chosen], dominant_color[chosen], title, ["t-SNE 1", "t-SNE 2"], path)
+    _draw(laid_out, num_objects[chosen], dominant_color[chosen], title, ["t-SNE 1", "t-SNE 2"], path)
 
 
 def pca(mu: np.ndarray) -> tuple[np.ndarray, list[float]]:

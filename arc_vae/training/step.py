@@ -3,10 +3,11 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arc_vae.common.finite import NonFinite, refuse_non_finite
 from arc_vae.evaluation.accuracies import active_dims, object_accuracy, pixel_accuracy
+from arc_vae.models.base import VAE
 from arc_vae.models.decoding import argmax_colors
 from arc_vae.objective.loss import Loss, LossTerms
 from arc_vae.tracking.metrics_log import MetricsLog
@@ -154,7 +155,7 @@ class StepLog:
         self.pending.clear()
 
 
-def refuse_diverged(metrics: dict, when: str, model: nn.Module | None = None) -> None:
+def refuse_diverged(metrics: dict, when: str, model: VAE | None = None) -> None:
     """Stop where a measured value, or a weight or table of the model, is not a finite number.
 
     Raises:
