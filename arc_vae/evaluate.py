@@ -31,7 +31,7 @@ def main(cfg: DictConfig) -> None:
     if not as_trained or cfg.split != "test":
         print(judge_other(directory, experiment, experiment.source if as_trained else source, cfg.split))
         return
-    metrics = evaluate_run(directory, experiment, experiment.source.load())
+    metrics = evaluate_run(directory, experiment, experiment.load_corpus())
     with only_a_picture("report.html"):
         write_report(directory.path)
     print(format_summary(metrics, directory))

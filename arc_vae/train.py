@@ -6,14 +6,15 @@ from arc_vae.cli.command import command
 
 
 @command("config")
-def main(cfg: DictConfig) -> None:
-    """Train one model, evaluate it on the test split, print the verdict."""
+def main(cfg: DictConfig) -> float | None:
+    """Train one model, evaluate it on the test split, print the verdict; returns the figure that `objective` names."""
     # torch is imported only when there is something to train: --help answers at once.
     from hydra.core.hydra_config import HydraConfig
 
+    from arc_vae.evaluation.catalog import objective_value
     from arc_vae.runs.run import run_training
 
-    run_training(cfg, HydraConfig.get().runtime.output_dir)
+    return objective_value(run_training(cfg, HydraConfig.get().runtime.output_dir), cfg.objective)
 
 
 if __name__ == "__main__":

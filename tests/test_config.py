@@ -24,7 +24,7 @@ def composed(*overrides: str, config_name: str = "config"):
 
 def test_the_groups_are_the_contracts():
     contract = "model loss beta_schedule optimizer lr_scheduler data training early_stopping wandb criteria"
-    assert set(GROUPS) == {*contract.split(), "fallback", "experiment", "hydra"}
+    assert set(GROUPS) == {*contract.split(), "fallback", "experiment", "debug", "hydra"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -39,7 +39,7 @@ def test_every_option_composes_and_binds_its_targets_signature(group, option):
             assert bind(**arguments).arguments.keys() == arguments.keys(), name
 
 
-@pytest.mark.parametrize(("group", "option"), [o for o in OPTIONS if o[0] not in ("experiment", "fallback")])
+@pytest.mark.parametrize(("group", "option"), [o for o in OPTIONS if o[0] not in ("experiment", "fallback", "debug")])
 def test_every_option_states_every_knob(group, option):
     """A knob that its YAML does not state could not be found or overridden without `+`."""
     node = OmegaConf.load(conf_dir() / group / f"{option}.yaml")

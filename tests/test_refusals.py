@@ -30,6 +30,8 @@ REFUSED = [
     (["-m", "--cfg", "job"], "one of -m, --cfg and --info at a time: -m --cfg job"),
     (["~optimizer"], "optimizer has no option picked; pick one: optimizer=muon"),
     (["seed=-1"], "seed=-1: must be an integer of at least 0"),
+    (["objective=val/objct_accuracy"], "objective=val/objct_accuracy: must be one of val/pixel_accuracy"),
+    (["training.criteria_every=0"], "training.criteria_every=0: must be at least 1 epoch"),
     (["name=a/b"], "name=a/b: must be letters"),
     (["wandb.mode=of"], "wandb.mode=of: must be offline or online or disabled"),
     (["foo"], "foo"),
@@ -53,6 +55,56 @@ def test_a_mistake_is_refused_before_any_work(overrides, sentence, monkeypatch, 
     assert said.startswith("error: ") and sentence in said
     assert "Traceback" not in said and said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+FAULTS = [
+    (["data.path=x.npz"], ["data.path is a key of data=arc, data="]),
+    (["+experiment=smoke"], ["+experiment=smoke: leave out the +; experiment=smoke is meant"]),
+    (["model.latent_dim=12,14"], ["model.latent_dim=12,14: several values are a sweep's; add -m"]),
+    (["hydra/launcher=slurm"], ["hydra/launcher=slurm: a launcher runs a sweep's jobs; add -m"]),
+    (["hydra.swep.dir=x"], ["hydra.swep.dir is not a key of this configuration; did you mean hydra.sweep.dir?"]),
+    (
+        ["sed=1", "loss=balancd", "model.latnt_dim=3", "training.batch_size=a", "seed=0,1", "+foo=1"],
+        [
+            "loss=balancd does not exist; did you mean balanced?",
+            "sed is not a key of this configuration; did you mean seed?",
+            "model.latnt_dim is not a key of this configuration; did you mean model.latent_dim?",
+            "seed=0,1: several values are a sweep's; add -m",
+            "foo is not a key of this configuration",
+            "training.batch_size=a: must be an integer",
+        ],
+    ),
+    (["data.version=arcagi2"], ["data.version is a key of data=arc only; give data=arc too"]),
+    (["-m", "loss=elbo,balancd", "seed=0,1"], ["loss=balancd does not exist; did you mean balanced?"]),
+    (
+        ["seed=-1", "model.latent_dim=0", "criteria.pixel_accuracy=90"],
+        ["seed=-1", "model.latent_dim=0", "criteria.pix"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("overrides", "sentences"), FAULTS, ids=[" ".join(o) for o, _ in FAULTS])
+def test_every_fault_is_told_at_once(overrides, sentences, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    lines = refusal(train, overrides, monkeypatch, capsys).splitlines()
+    assert len(lines) == len(sentences), lines
+    for line, sentence in zip(lines, sentences, strict=True):
+        assert line.startswith(f"error: {sentence}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ("", "nothing reads experiment.training.max_epochs: the file that experiment= names must begin with the line"),
+        ("# @package mine\n", "mine is not a key of this configuration; a file that sets other groups' keys begins"),
+    ],
+)
+def test_an_experiment_that_nothing_reads_is_refused(header, sentence, monkeypatch, capsys, tmp_path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "x.yaml").write_text(f"{header}training:\n  max_epochs: 2\n")
+    said = refusal(train, ["--config-dir", str(tmp_path / "mine"), "experiment=x"], monkeypatch, capsys)
+    assert sentence in said and "# @package _global_" in said
 
 
 @pytest.mark.parametrize(
@@ -96,7 +148,7 @@ def test_help_and_configuration_need_no_torch(tmp_path):
         done = run_command("train", *flags, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
         imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
         assert "hydra" in imported and not imported & {"torch", "wandb", "matplotlib", "sklearn"}
-        assert "latent_dim: 10" in done.stdout
+        assert ("latent_dim: 10" if "--cfg" in flags else "model.latent_dim  ") in done.stdout
 
 
 def test_a_value_wrong_only_in_one_job_of_a_sweep_is_refused_there(tmp_path):

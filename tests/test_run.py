@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.paths import conf_dir
+from arc_vae.evaluation.catalog import OBJECTIVES
 from arc_vae.generate_samples import generate_samples
 from arc_vae.models.saved import load_module
 from arc_vae.runs import run as run_module
@@ -136,6 +137,18 @@ def test_every_step_and_epoch_is_recorded_with_the_seeds_names(tiny_run):
     assert all(abs(r["time"] - time.time()) < 3600 for r in records)
     for r in epochs:  # at the schedule's final β, whatever β trained the epoch
         assert r["val/loss_total"] == pytest.approx(r["val/loss_reconstruction"] + 2.0 * r["val/loss_kl"], rel=1e-5)
+
+
+def test_validation_is_judged_at_the_last_epoch_and_at_the_end_but_not_by_the_draws_of_test(tiny_run):
+    metrics = json.loads((tiny_run / "metrics.json").read_text())
+    validation = metrics["validation"]
+    assert list(validation["criteria"]) == list(metrics["criteria"]) and isinstance(validation["passed"], bool)
+    assert all(name.removeprefix("val/") in validation for name in OBJECTIVES)
+    records = {r["epoch"]: r for r in read_metrics(tiny_run / "metrics.jsonl") if "val/loss_total" in r}
+    assert [epoch for epoch, r in records.items() if "val/sample_validity" in r] == [3]
+    best = records[metrics["best_epoch"]]
+    assert validation["object_accuracy"] == pytest.approx(best["val/object_accuracy"], abs=1e-6)
+    assert validation["kl_nats"] != metrics["kl_nats"]
 
 
 def test_the_golden_curve(tiny_run, request):

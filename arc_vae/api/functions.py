@@ -120,7 +120,7 @@ def run(overrides: Sequence[str] = ()) -> FinishedRun:
     words = [line.strip() for line in ended.errors.replace("\r", "\n").splitlines() if line.strip()]
     refusals = [line.removeprefix("error: ") for line in words if line.startswith("error: ")]
     if ended.status == 2 and refusals:
-        raise UserError(refusals[-1])
+        raise UserError("\n".join(refusals))
     reason = directory.status().get("reason") or (words or [f"it ended with status {ended.status}"])[-1]
     raise RunFailed(f"{path} did not finish: {reason}", path if path.is_dir() else None)
 

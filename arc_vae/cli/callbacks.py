@@ -9,7 +9,8 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from arc_vae.cli.command import as_user_error, exit_with_error
+from arc_vae.cli.command import as_user_error, exit_with_error, faults_of_command_line
+from arc_vae.cli.hydra_sweeps import remember_hydra_sweep
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.secret_names import refuse_secrets
 from arc_vae.configuration.trust import trust_of_command
@@ -41,12 +42,17 @@ class ValidateConfig(Callback):
             self.redirect(config)
             cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             validate_config(cfg, config_name)
-            self.check(cfg, Path(config.hydra.run.dir))
+            self.check(cfg, config.hydra)
 
     def redirect(self, config: DictConfig) -> None:
         """Change the composed configuration before it is looked at, where the command must."""
 
-    def check(self, cfg: DictConfig, output_dir: Path) -> None:
+    def on_multirun_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
+        # Hydra would make the sweep's directory first.
+        if faults := faults_of_command_line(config_name):
+            exit_with_error(faults)
+
+    def check(self, cfg: DictConfig, hydra: DictConfig) -> None:
         """Raise UserError for what this command cannot work with; its keys and types are right already."""
 
 
@@ -59,21 +65,27 @@ class PreflightCallback(ValidateConfig):
 
             point_at_run(config)
 
-    def check(self, cfg: DictConfig, output_dir: Path) -> None:
+    def check(self, cfg: DictConfig, hydra: DictConfig) -> None:
+        launchers = [word for word in hydra.overrides.hydra if word.startswith(("hydra/launcher=", "hydra.launcher."))]
+        if launchers:
+            raise UserError(f"{launchers[0]}: a launcher runs a sweep's jobs; add -m, or leave it out to train here")
         # torch is imported only when there is something to train: --help answers at once.
         from arc_vae.runs.prepare import is_finished, keep_prepared, prepare_run
 
+        output_dir = Path(hydra.run.dir)
         directory = RunDirectory(output_dir.absolute())
         if is_finished(cfg, directory):
             print(f"{output_dir} is finished already; its verdict is in {output_dir / directory.metrics_file.name}")
             raise SystemExit(0)
         keep_prepared(prepare_run(cfg, directory))
 
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_multirun_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
         from arc_vae.sweeps.claim import claim_sweep
 
+        super().on_multirun_start(config, config_name, **kwargs)
         with refusals():
             refuse_secrets(config.hydra.job.env_set)
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
+            remember_hydra_sweep(config.hydra)
             claim_sweep(Path(config.hydra.sweep.dir))

@@ -5,16 +5,20 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from arc_vae.cli.hydra_sweeps import job_failed, report_hydra_sweep
 from arc_vae.cli.plugins import ignore_plugins_of_current_folder
 from arc_vae.common import locks
-from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
+from arc_vae.common.errors import INTERRUPTED, JOB_FAILED, USER_MISTAKE, JobFailed, UserError, disk_error
 from arc_vae.common.output import drop_unwritable_output
 from arc_vae.common.printable import printable
 from arc_vae.configuration.paths import conf_dir
@@ -26,23 +30,27 @@ from arc_vae.configuration.validate import validate_config
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ or any(a.startswith("hydra.verbose=") for a in sys.argv)
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a task function a Hydra command on `conf/<config_name>.yaml`.
 
     A user's mistake ends the process with one sentence and exit status 2; with a traceback
     under `hydra.verbose=true` or HYDRA_FULL_ERROR=1.
     """
 
-    def decorate(task: Callable[[DictConfig], None]) -> Callable[[], None]:
-        def guarded(cfg: DictConfig) -> None:
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        def guarded(cfg: DictConfig) -> Any:
             try:
                 hydra_config = HydraConfig.get()
                 trust_of_command(cfg.get("trust", []), hydra_config.runtime.config_sources)
                 # Again, since the jobs of a sweep do not pass by ValidateConfig.
                 validate_config(cfg, config_name)
-                task(cfg)
-            except UserError as error:
-                exit_with_error(error)
+                return task(cfg)
+            except Exception as error:
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    raise job_failed(error) from error
+                if isinstance(error, UserError):
+                    exit_with_error(error)
+                raise
 
         # Hydra names the job after the task's module.
         guarded.__module__ = task.__module__
@@ -54,9 +62,16 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             os.environ["HYDRA_FULL_ERROR"] = "1"
             ignore_plugins_of_current_folder()
             try:
-                hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+                try:
+                    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+                finally:
+                    # Before anything is raised that ended it.
+                    report_hydra_sweep()
+            except JobFailed as error:
+                print(f"error: {error}", file=sys.stderr)
+                raise SystemExit(JOB_FAILED) from None
             except (UserError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:
-                mistake = as_user_error(error)
+                mistake = as_user_error(error, config_name)
                 if mistake is None or (SHOW_TRACEBACK and mistake is not error):
                     raise
                 exit_with_error(mistake)
@@ -73,12 +88,15 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
     return decorate
 
 
-def as_user_error(error: Exception) -> UserError | None:
-    """What a user did to be answered with this error, in one sentence; None where nobody but us is to blame."""
+def as_user_error(error: Exception, config_name: str | None = None) -> UserError | None:
+    """What a user did to be answered with this error, in one sentence; None where nobody but us is to blame.
+
+    With the name of a command's configuration: every fault of the command line, a line each.
+    """
     if isinstance(error, UserError):
         return error
     if isinstance(error, (HydraException, OmegaConfBaseException)):
-        return UserError(describe_hydra_error(error))
+        return (faults_of_command_line(config_name) if config_name else None) or UserError(describe_hydra_error(error))
     if isinstance(error, OSError):
         return disk_error(error, Path.cwd())
     # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
@@ -90,10 +108,26 @@ def as_user_error(error: Exception) -> UserError | None:
     return None
 
 
+def faults_of_command_line(config_name: str) -> UserError | None:
+    """Every fault of this process's command line."""
+    from arc_vae.configuration.faults import refuse_faults
+
+    given = get_args_parser().parse_args()
+    try:
+        multirun = given.multirun or "hydra.mode=MULTIRUN" in given.overrides
+        refuse_faults(given.config_name or config_name, given.overrides, given.config_dir, multirun)
+    except UserError as faults:
+        return faults
+    except (HydraException, OmegaConfBaseException):  # the configuration itself cannot be composed
+        return None
+    return None
+
+
 def exit_with_error(error: UserError) -> None:
-    """Say the sentence and end the process."""
+    """Say the sentence, or one a fault, and end the process."""
     if SHOW_TRACEBACK:
         traceback.print_exception(error)
     else:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        lines = printable(str(error)).splitlines()
+        print("\n".join(f"error: {line}" for line in lines), file=sys.stderr)
     raise SystemExit(USER_MISTAKE)

@@ -6,6 +6,7 @@ Commands print a `UserError` without a traceback and exit with status 2.
 import errno
 import os
 
+JOB_FAILED = 1
 USER_MISTAKE = 2
 INTERRUPTED = 130  # the shell's own status for a process ended by Ctrl-C
 
@@ -18,6 +19,10 @@ BROKEN = {errno.EIO, errno.ESTALE}
 
 class UserError(Exception):
     """One sentence: the file or key, the value found, the value wanted, the remedy."""
+
+
+class JobFailed(Exception):
+    """A job of a sweep did not finish, in one sentence; the sweep ends with status 1."""
 
 
 class InvalidValue(UserError, ValueError):

@@ -4,9 +4,22 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.configuration.paths import conf_dir
+
+
+def dotted_keys(cfg: DictConfig) -> frozenset[str]:
+    """Every key of a composed configuration, dotted."""
+    return frozenset(_dotted(cfg, ""))
+
+
+@cache
+def options_with(key: str) -> tuple[str, ...]:
+    """The options (`data=npz`) whose file states the dotted key of its group (`data.path`)."""
+    group, _, own = key.partition(".")
+    files = sorted((conf_dir() / group).glob("*.yaml")) if own and group.isidentifier() else []
+    return tuple(f"{group}={file.stem}" for file in files if own in set(_dotted(OmegaConf.load(file), "")))
 
 
 @cache

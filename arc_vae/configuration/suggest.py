@@ -4,7 +4,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from arc_vae.configuration.keys import all_keys
+from omegaconf import DictConfig
+
+from arc_vae.configuration.keys import all_keys, dotted_keys, options_with
 
 
 def did_you_mean(name: str, candidates: Sequence[str] | frozenset[str]) -> str:
@@ -17,12 +19,20 @@ def did_you_mean(name: str, candidates: Sequence[str] | frozenset[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def describe_hydra_error(error: Exception) -> str:
-    """One sentence for what Hydra or OmegaConf said of a wrong command line."""
+def no_such_key(key: str, cfg: DictConfig | None) -> str:
+    """One sentence for a key that the composed configuration lacks: the option that has it, or the nearest key."""
+    if options := options_with(key):
+        return f"{key} is a key of {', '.join(options)} only; give {'one of these' if options[1:] else options[0]} too"
+    near = did_you_mean(key, dotted_keys(cfg)) if cfg is not None else ""
+    return f"{key} is not a key of this configuration{near or did_you_mean(key, all_keys())}"
+
+
+def describe_hydra_error(error: Exception, cfg: DictConfig | None = None) -> str:
+    """One sentence for what Hydra or OmegaConf said of a command line; `cfg` is composed without what is wrong."""
     text = str(error)
     if match := re.search(r"Could not (?:override|delete|append) '([^']+)'", text):
         key = match[1].split("@")[0].replace("/", ".")
-        return f"{key} is not a key of this configuration{did_you_mean(key, all_keys())}"
+        return no_such_key(key, cfg)
     if match := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*)", text, re.DOTALL):
         listed = match[3].partition("Config search path")[0]
         options = [line.strip() for line in listed.splitlines() if line.strip()]

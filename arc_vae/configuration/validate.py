@@ -16,12 +16,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.foreign import targets_of
-from arc_vae.configuration.keys import all_keys, default_choices, primary_keys
+from arc_vae.configuration.keys import all_keys, default_choices, flatten, primary_keys
 from arc_vae.configuration.suggest import did_you_mean
 from arc_vae.configuration.trust import trust_target
 
 PLAIN_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
+
+
+# Groups whose options change other groups: what stands under their own names nothing reads.
+GLOBAL_GROUPS = ("experiment", "fallback", "debug")
 
 
 def validate_config(cfg: DictConfig, config_name: str) -> None:
@@ -32,40 +36,70 @@ def validate_config(cfg: DictConfig, config_name: str) -> None:
         config_name: which primary configuration of `conf/` it comes from.
 
     Raises:
-        UserError: names the key, the value and the nearest real key.
+        UserError: a line for each fault: the key, the value and the nearest real key.
     """
+    if faults := config_faults(cfg, config_name):
+        raise UserError("\n".join(faults))
+
+
+def config_faults(cfg: DictConfig, config_name: str) -> list[str]:
+    """A sentence for each key that nothing reads and each value that is missing or of the wrong type."""
     known = primary_keys(config_name)
-    for name in map(str, cfg):
-        if name not in known:
-            raise UserError(f"{name} is not a key of this configuration{did_you_mean(name, all_keys())}")
+    faults = []
+    values = {str(key): None if OmegaConf.is_missing(cfg, key) else cfg[key] for key in cfg}
+    for key, value in values.items():
+        if key in GLOBAL_GROUPS and value is not None:
+            faults.append(_without_header(cfg, key))
+        elif key not in known:
+            near = did_you_mean(key, all_keys())
+            faults.append(f"{key} is not a key of this configuration{near}{_header_hint(value)}")
     for group, option in default_choices(config_name).items():
         if option is not None and not group.startswith("override ") and cfg.get(group) is None:
-            raise UserError(f"{group} has no option picked; pick one: {group}={option}")
-    mandatory = sorted(OmegaConf.missing_keys(cfg))
-    if mandatory:
-        raise UserError(f"{mandatory[0]} has no value; give one: {mandatory[0]}=…")
-    for key in cfg:
-        if OmegaConf.is_dict(cfg[key]) and "_target_" in cfg[key]:
-            _bind(cfg[key], str(key))
-            if str(cfg[key]._target_) not in targets_of(str(key)):
-                trust_target(str(cfg[key]._target_))
+            faults.append(f"{group} has no option picked; pick one: {group}={option}")
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    faults += [f"{key} has no value; give one: {key}=…" for key in missing]
+    for key, value in values.items():
+        if key in known and isinstance(value, DictConfig) and "_target_" in value:
+            found = _binding_faults(value, key, set(missing))
+            faults += found
+            if not found and str(value["_target_"]) not in targets_of(key):
+                trust_target(str(value["_target_"]))
+    return faults
 
 
-def _bind(node: DictConfig, path: str) -> None:
-    """Hold one `_target_` node against its target's signature."""
-    target = _locate(node, path)
-    parameters = inspect.signature(target).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    hints = _hints(target)
-    for key in map(str, node):
-        if key in HYDRA_KEYS:
-            continue
-        if key not in parameters:
-            raise UserError(f"{path}.{key} is not an argument of {node._target_}{did_you_mean(key, list(parameters))}")
-        value = _plain(node, key)
-        if key in hints and not matches_type(value, hints[key]):
-            raise UserError(f"{path}.{key}={value}: must be {_spell(hints[key])}")
+HEADER = "`# @package _global_`"
+
+
+def _without_header(cfg: DictConfig, group: str) -> str:
+    key = next(iter(flatten({group: OmegaConf.to_object(cfg[group])})), group)
+    return f"nothing reads {key}: the file that {group}= names must begin with the line {HEADER}"
+
+
+def _header_hint(value: Any) -> str:
+    return f"; a file that sets other groups' keys begins with the line {HEADER}" if OmegaConf.is_dict(value) else ""
+
+
+def _binding_faults(node: DictConfig, path: str, missing: set[str]) -> list[str]:
+    """One `_target_` node held against its target's signature."""
+    try:
+        target = _locate(node, path)
+        parameters = inspect.signature(target).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return []
+        hints = _hints(target)
+        keys = [key for key in map(str, node) if key not in HYDRA_KEYS and f"{path}.{key}" not in missing]
+        return list(filter(None, (_binding_fault(node, path, key, list(parameters), hints) for key in keys)))
+    except UserError as error:
+        return [str(error)]
+
+
+def _binding_fault(node: DictConfig, path: str, key: str, parameters: list[str], hints: dict[str, Any]) -> str | None:
+    if key not in parameters:
+        return f"{path}.{key} is not an argument of {node['_target_']}{did_you_mean(key, parameters)}"
+    value = _plain(node, key)
+    if key in hints and not matches_type(value, hints[key]):
+        return f"{path}.{key}={value!s}: must be {_spell(hints[key])}"
+    return None
 
 
 def _locate(node: DictConfig, path: str) -> Any:

@@ -20,6 +20,8 @@ class Metric:
         column: its heading in the terminal's and the page's leaderboard; None leaves it out there.
         in_csv: whether leaderboard.csv has a column of it.
         each_epoch: whether validation measures it every epoch, so that early stopping can watch it.
+        on_validation: whether the best epoch is judged by it on the validation split too, at the end of a run.
+        of_run: whether it is the run's own, whatever the split.
         verdict: a line under the verdict's table, filled in with all figures.
     """
 
@@ -31,6 +33,8 @@ class Metric:
     column: str | None = None
     in_csv: bool = True
     each_epoch: bool = False
+    on_validation: bool = False
+    of_run: bool = False
     verdict: str | None = None
 
 
@@ -91,6 +95,7 @@ CATALOG = (
         "Valid prior samples",
         against="real test grids: {real_validity:.4f}",
         column="samples",
+        on_validation=True,
         verdict="prior samples     told from real grids in {sample_c2st:.3f} of cases (real from real: "
         "{real_c2st:.3f}), {sample_foreground_ratio:.2f} of the real foreground, "
         "{sample_blank_rate:.3f} blank, colours {sample_color_distance:.2f} off",
@@ -102,7 +107,7 @@ CATALOG = (
         verdict="validity          {reencoded_validity:.3f} of prior samples once encoded and decoded again, "
         "{real_validity:.3f} of real grids",
     ),
-    Metric("sample_blank_rate", "Blank prior samples", against="best: 0"),
+    Metric("sample_blank_rate", "Blank prior samples", against="best: 0", on_validation=True),
     Metric(
         "sample_c2st",
         "Samples told from test grids by a classifier",
@@ -122,20 +127,36 @@ CATALOG = (
         ".3f",
         against="best: 0.5, worst: 1",
     ),
-    Metric("interpolation_validity", "Valid grids on latent paths", against="best: 1", column="paths"),
+    Metric(
+        "interpolation_validity", "Valid grids on latent paths", against="best: 1", column="paths", on_validation=True
+    ),
     Metric(
         "interpolation_smoothness",
         "Largest share of a path's change in one of 10 steps",
         ".2f",
         against="best: 0.1, worst: 1",
+        on_validation=True,
         verdict="interpolation     {interpolation_smoothness:.2f} of the change in the largest of ten steps",
     ),
-    Metric("latent_dim", format=".0f", unit="count", column="d"),
-    Metric("beta", format=".3g", unit="weight"),
-    Metric("beta_effective", "Effective β", ".3g", "weight", "β: {beta:.3g}", column="eff. β"),
-    Metric("epochs", "Epochs", ".0f", "count"),
-    Metric("seconds", "Training time, seconds", ",.0f", "seconds", column="seconds"),
+    Metric("latent_dim", format=".0f", unit="count", column="d", of_run=True),
+    Metric("beta", format=".3g", unit="weight", of_run=True),
+    Metric("beta_effective", "Effective β", ".3g", "weight", "β: {beta:.3g}", column="eff. β", of_run=True),
+    Metric("epochs", "Epochs", ".0f", "count", of_run=True),
+    Metric("seconds", "Training time, seconds", ",.0f", "seconds", column="seconds", of_run=True),
 )
 
 # What validation logs every epoch, and so what early stopping can watch.
 VALIDATION_METRICS = tuple(f"val/{metric.key}" for metric in CATALOG if metric.each_epoch)
+# What is known of the best epoch on validation, and so what `objective=` can name; no losses: their weights differ.
+OBJECTIVES = tuple(
+    f"val/{metric.key}"
+    for metric in CATALOG
+    if (metric.each_epoch or metric.on_validation) and not metric.key.startswith("loss_")
+)
+DEFAULT_OBJECTIVE = "val/object_accuracy"
+
+
+def objective_value(metrics: dict, objective: str) -> float | None:
+    """The figure named `val/…` of what metrics.json says on validation; None in runs that did not record it."""
+    value = metrics.get("validation", {}).get(objective.removeprefix("val/"))
+    return None if value is None else float(value)

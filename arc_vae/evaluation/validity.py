@@ -1,7 +1,10 @@
 """When a grid counts as valid: neither blank nor structurally unlike the corpus."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.statistics import statistic, structural_statistics
 
 NUM_TREES = 300
@@ -43,6 +46,12 @@ class ValidityDetector:
         """Which of the grids whose structural statistics are `table` (N, F) are valid: bool (N,)."""
         # Blank grids are refused by rule: a corpus may hold enough sparse ones for the forest to let them pass.
         return (statistic(table, "cells") > 0) & (self.scores(table) >= self.threshold)
+
+
+@lru_cache(maxsize=1)
+def fitted_detector(corpus: Corpus) -> ValidityDetector:
+    """The detector of a corpus, fitted once for the epochs and the verdict of a run."""
+    return ValidityDetector(corpus.train, corpus.val)
 
 
 def _evenly_spaced(grids: np.ndarray, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Judging a run's best checkpoint on the test split: metrics.json, the closing pictures, the words at the end."""
+"""Judging a run's best checkpoint on test and on validation: metrics.json, the closing pictures, the last words."""
 
 import logging
 from pathlib import Path
@@ -11,7 +11,7 @@ from arc_vae.common.provenance import git_state, versions
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.evaluation.criteria import TRAINED_TOO_LITTLE
-from arc_vae.evaluation.measure import Measurements, measure
+from arc_vae.evaluation.measure import Measurements, measure, measure_validation
 from arc_vae.evaluation.statistics import dominant_color
 from arc_vae.models.saved import load_weights
 from arc_vae.reporting.drawing import only_a_picture
@@ -65,6 +65,8 @@ def measure_run(
     beta = experiment.beta_schedule.final_beta
     metrics = {
         **evaluation.metrics,
+        # What sweeps are ordered by; test figures decide nothing but the verdict.
+        **({} if another else {"validation": measure_validation(model, corpus, experiment.criteria, device)}),
         "latent_dim": model.latent_dim,
         "beta": beta,
         "beta_effective": experiment.loss.effective_beta(beta, model.latent_dim),

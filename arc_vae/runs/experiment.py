@@ -10,12 +10,14 @@ from omegaconf import DictConfig
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from arc_vae.common.errors import UserError, require
+from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.common.inside import refuse_links_outside
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.foreign import open_foreign_config
 from arc_vae.configuration.instantiate import instantiate_group
-from arc_vae.corpus.corpus import SPLITS, CorpusSource
+from arc_vae.corpus.corpus import SPLITS, Corpus, CorpusSource
+from arc_vae.corpus.subset import first_batches, one_batch
+from arc_vae.evaluation.catalog import DEFAULT_OBJECTIVE, OBJECTIVES
 from arc_vae.evaluation.criteria import Judge
 from arc_vae.evaluation.two_sample import FOLDS
 from arc_vae.models import VAE
@@ -29,6 +31,8 @@ from arc_vae.tracking.wandb_logger import WandbLogger
 from arc_vae.training import EarlyStopping, Trainer
 from arc_vae.training.checkpoint_files import BEST
 from arc_vae.training.short_runs import Length
+
+NAME = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -46,34 +50,50 @@ class Experiment:
     criteria: Judge
     wandb: WandbLogger
 
+    def load_corpus(self) -> Corpus:
+        """The corpus, of which `debug=` leaves a few batches."""
+        corpus, trainer = self.source.load(), self.trainer
+        if trainer.overfit_steps:
+            return one_batch(corpus, trainer.batch_size, trainer.overfit_steps)
+        if trainer.limit_batches:
+            return first_batches(corpus, trainer.limit_batches * trainer.batch_size)
+        return corpus
+
     def length(self, train_grids: int) -> Length:
         """How long a run over so many grids is."""
         return Length(train_grids, self.trainer.batch_size, self.trainer.max_epochs)
 
 
+# The group of each part, in the order in which they are built: the model draws its weights first.
+GROUPS = {name: name for name in Experiment.__annotations__} | {"source": "data", "trainer": "training"}
+
+
 def build_experiment(cfg: DictConfig) -> Experiment:
-    """Instantiate every group; the model's weights are drawn from `seed`."""
-    require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
-    name = cfg.name
-    require(
-        isinstance(name, str) and bool(re.fullmatch(r"[\w.-]+", name)),
-        "name",
-        name,
-        "letters, digits, '.', '_' and '-'",
-    )
-    torch.manual_seed(cfg.seed)
-    experiment = Experiment(
-        model=instantiate_group(cfg, "model"),
-        loss=instantiate_group(cfg, "loss"),
-        beta_schedule=instantiate_group(cfg, "beta_schedule"),
-        optimizer=instantiate_group(cfg, "optimizer"),
-        lr_scheduler=instantiate_group(cfg, "lr_scheduler"),
-        source=instantiate_group(cfg, "data"),
-        trainer=instantiate_group(cfg, "training"),
-        early_stopping=instantiate_group(cfg, "early_stopping"),
-        criteria=instantiate_group(cfg, "criteria"),
-        wandb=instantiate_group(cfg, "wandb"),
-    )
+    """Instantiate every group; the model's weights are drawn from `seed`.
+
+    Raises:
+        UserError: a line for each value that will not do, by its key.
+    """
+    faults: list[UserError] = []
+    for name, fits, wanted in (
+        ("seed", lambda seed: isinstance(seed, int) and seed >= 0, "an integer of at least 0"),
+        ("name", lambda name: isinstance(name, str) and NAME.fullmatch(name), "letters, digits, '.', '_' and '-'"),
+        ("objective", lambda objective: objective in OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"),
+    ):
+        # Runs of before there was an objective have none.
+        value = cfg.get(name, DEFAULT_OBJECTIVE) if name == "objective" else cfg[name]
+        if not fits(value):
+            faults.append(InvalidValue(name, value, wanted))
+    torch.manual_seed(0 if faults else cfg.seed)
+    parts = {}
+    for name, group in GROUPS.items():
+        try:
+            parts[name] = instantiate_group(cfg, group)
+        except UserError as fault:
+            faults.append(fault)
+    if faults:
+        raise UserError("\n".join(map(str, faults))) from faults[0]
+    experiment = Experiment(**parts)
     for group, built in (("model", experiment.model), ("loss", experiment.loss), ("data", experiment.source)):
         refuse_incomplete(built, group)
     refuse_without_float64(experiment.model, experiment.trainer.device)

@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 # What may differ between an interrupted run and its resumption without making another experiment of it, and between
 # a finished run and one that would be the same.
-IRRELEVANT = ("run_id", "resume", "wandb", "experiment", "fallback", "trust")
+IRRELEVANT = (
+    *("run_id", "resume", "wandb", "experiment", "fallback", "trust", "objective", "training.criteria_every"),
+)
 RESUMABLE_DIFFERENCES = (*IRRELEVANT, "criteria")
 
 

@@ -26,6 +26,7 @@ from arc_vae.runs.resume import resume
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.checkpoint_files import BEST, LAST, CheckpointWriter, numbered_checkpoints
+from arc_vae.training.profiling import profiled
 from arc_vae.training.short_runs import cap_warmups, longest_warmup, warn_of_short_run
 from arc_vae.training.signals import Interrupted
 from arc_vae.training.state import TrainingState
@@ -38,8 +39,8 @@ GRIDS_LOOKED_AT = 2000
 CUTS_WARMUPS = 2
 
 
-def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = None, wait_seconds: float = 0) -> None:
-    """Train, evaluate and report in one run directory; go on where a checkpoint of the same run stands.
+def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = None, wait_seconds: float = 0) -> dict:
+    """What metrics.json says, having trained, judged and reported; it goes on where a checkpoint of the run stands.
 
     `command` goes on after a stop; without it, `train resume=` does. Waits so long for another process to leave.
     """
@@ -48,7 +49,7 @@ def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = 
     prepared = take_prepared(directory.path)
     if prepared is None and is_finished(cfg, directory):
         logger.info("%s is finished already", directory.path)
-        return
+        return directory.metrics()
     directory.acquire(wait_seconds)
     try:
         with recorded_state(directory, command or resume_command(directory.path)):
@@ -59,6 +60,7 @@ def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = 
         with only_a_picture("report.html"):
             write_report(directory.path)
         print(format_summary(metrics, directory))
+        return metrics
     finally:
         directory.release()
 
@@ -109,7 +111,7 @@ def train_and_evaluate(run: PreparedRun) -> dict:
     """The run's steps in order; returns metrics.json."""
     directory, experiment = run.directory, run.experiment
     # 3 the corpus
-    corpus = experiment.source.load()
+    corpus = experiment.load_corpus()
     logger.info("corpus %s", corpus.describe())
     warn_if_schedule_unfinished(experiment)
     # Runs begun before warm-ups were cut go on with those they were begun with.
@@ -133,9 +135,10 @@ def train_and_evaluate(run: PreparedRun) -> dict:
         checkpoints = CheckpointWriter(directory.checkpoints, experiment.trainer.checkpoint_every)
         figures = EpochFigures(state, corpus, directory.images, log, experiment.trainer.device)
         augment = experiment.source.augment
-        experiment.trainer.fit(
-            state, experiment.loss, experiment.beta_schedule, corpus, augment, log, checkpoints, draw=figures
-        )
+        with profiled(directory.path, experiment.trainer.profile):
+            experiment.trainer.fit(
+                state, experiment.loss, experiment.beta_schedule, corpus, augment, log, checkpoints, draw=figures
+            )
         # 9 evaluate the best epoch
         metrics = evaluate_run(directory, experiment, corpus, log)
         log.artifact(checkpoints.path(BEST), name="vae_best", type="model")

@@ -13,11 +13,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+import arc_vae.configuration.resolvers  # noqa: F401  Hydra's own launchers leave run_id to it
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json, write_text
 from arc_vae.common.inside import inside
 from arc_vae.common.json_files import read_json_object
 from arc_vae.common.provenance import git_diff, git_state
+from arc_vae.configuration.foreign import read_foreign_yaml
 from arc_vae.configuration.instantiate import to_plain
 
 JOBS_FILE = "jobs.json"
@@ -55,24 +57,30 @@ def write_frozen_config(job: SweepJob, cfg: DictConfig) -> None:
     write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg))
 
 
-def write_jobs(sweep: Path, jobs: Sequence[SweepJob]) -> None:
-    """Say which jobs the sweep has, and from what code; those that it has already stay, as of a sweeper's batches."""
+def write_jobs(sweep: Path, jobs: Sequence[SweepJob], base: Sequence[str] = ()) -> None:
+    """Say which jobs the sweep has, and from what code; those that it has already stay, as of a sweeper's batches.
+
+    `base` are the overrides of the run that the jobs' own ones change, where there is one.
+    """
     known = {job.number: job for job in read_jobs(sweep)} if (sweep / JOBS_FILE).is_file() else {}
     known = dict(sorted(({job.number: job for job in jobs} | known).items()))
     entries = [{**asdict(job), "directory": job.directory.name} for job in known.values()]
     if diff := git_diff():
         write_text(sweep / DIFF_FILE, diff + "\n")
-    write_json(sweep / JOBS_FILE, {"command": sys.argv, "time": time.time(), "git": git_state(), "jobs": entries})
+    about = {"command": sys.argv, "time": time.time(), "git": git_state(), "base": list(base)}
+    write_json(sweep / JOBS_FILE, {**about, "jobs": entries})
 
 
 def read_jobs(sweep: Path) -> list[SweepJob]:
-    """The sweep's jobs in order.
+    """The sweep's jobs in order, as our launchers wrote them down or as Hydra's own left them.
 
     Raises:
         UserError: no sweep directory, a damaged jobs.json, a job's directory outside it.
     """
     file = Path(sweep) / JOBS_FILE
     if not file.is_file():
+        if jobs := _hydra_jobs(Path(sweep)):
+            return jobs
         raise UserError(f"{file} does not exist; give a sweep directory, multirun_sweeps/<date>/<time>_<name>_<id>")
     listed = read_json_object(inside(sweep, file), "the sweep's launcher alone writes it").get("jobs")
     return [_job(Path(sweep), entry, file) for entry in (listed if isinstance(listed, list) else [None])]
@@ -89,3 +97,23 @@ def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
             if all(isinstance(override, str) for override in overrides):
                 return SweepJob(number, overrides, inside(sweep, sweep / name))
     raise UserError(f"{file} is damaged: {str(entry)[:80]} is no job; the sweep's launcher alone writes it")
+
+
+def all_overrides(directory: Path) -> list[str]:
+    """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any."""
+    jobs, own = directory.parent / JOBS_FILE, directory / ".hydra" / "overrides.yaml"
+    base = read_json_object(jobs, "the sweep's launcher alone writes it").get("base", []) if jobs.is_file() else []
+    return [*map(str, base), *(map(str, read_foreign_yaml(own) or ()) if own.is_file() else ())]
+
+
+def _hydra_jobs(sweep: Path) -> list[SweepJob]:
+    """The jobs of a sweep by a launcher of Hydra's own, from the `.hydra` of each directory below."""
+    jobs = []
+    # Below multirun.yaml, which Hydra's sweeper writes, at any depth: hydra.sweep.subdir may name several folders.
+    pattern = "*/**/.hydra/hydra.yaml" if (sweep / "multirun.yaml").is_file() else "*/.hydra/hydra.yaml"
+    for file in sweep.glob(pattern):
+        match read_foreign_yaml(inside(sweep, file)):
+            case {"hydra": {"job": {"num": int(number)}}}:
+                overrides = read_foreign_yaml(inside(sweep, file.with_name("overrides.yaml")))
+                jobs.append(SweepJob(number, [str(override) for override in overrides or ()], file.parents[1]))
+    return sorted(jobs, key=lambda job: job.number)

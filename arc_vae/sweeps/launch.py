@@ -6,29 +6,40 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra.core.utils import JobReturn, filter_overrides
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from arc_vae.common.errors import UserError
+from arc_vae.common.errors import JobFailed, UserError
+from arc_vae.evaluation.catalog import objective_value
 from arc_vae.sweeps.claim import claim_sweep, leave_as_it_was, refuse_other_configuration
+from arc_vae.sweeps.dry_run import describe_launch, forget_sweep
 from arc_vae.sweeps.job_files import SweepJob, frozen_config, write_frozen_config, write_jobs
 from arc_vae.sweeps.slurm_queue import queued_jobs, settle_submission
 from arc_vae.sweeps.snapshot import take_snapshot
+from arc_vae.sweeps.status import JobStatus as JobEntry
 from arc_vae.sweeps.status import read_statuses, report_sweep, unfinished
 from arc_vae.training.signals import Interrupted
 
 if TYPE_CHECKING:
     from hydra_plugins.arc_vae_launchers import SweepLauncher
 
-SOME_FAILED = 1
+
+# Hydra's word for the folder that --config-dir names.
+FLAG = "command-line"
 
 
 def run_sweep(
-    sweep: Path, variants: Sequence[tuple[list[str], DictConfig]], launcher: "SweepLauncher", first: int = 0
+    sweep: Path,
+    variants: Sequence[tuple[list[str], DictConfig]],
+    launcher: "SweepLauncher",
+    first: int = 0,
+    base: Sequence[str] = (),
 ) -> bool:
     """Try out, freeze and launch (overrides, configuration) of each job, numbered from `first`; whether all finished.
 
     Jobs that an earlier launch has finished, or left running or queued, are not run again.
+
+    `base` are the overrides of the run whose configuration the jobs change.
 
     Raises:
         UserError: a job's configuration will not do, or the sweep directory is another's; nothing has been started.
@@ -41,9 +52,14 @@ def run_sweep(
     except UserError:
         leave_as_it_was(sweep)
         raise
+    if launcher.dry_run:
+        leave_as_it_was(sweep)
+        forget_sweep(sweep)
+        print(describe_launch(jobs, launcher.describe(jobs)))
+        return True
     for job, cfg in zip(jobs, frozen, strict=True):
         write_frozen_config(job, cfg)
-    write_jobs(sweep, jobs)
+    write_jobs(sweep, jobs, base)
     if launcher.snapshot:
         take_snapshot(sweep)
     numbers = {job.number for job in jobs}
@@ -78,7 +94,11 @@ def rerun_unfinished(sweep: Path, launcher_config: DictConfig) -> int:
     claim_sweep(sweep)
     settle_submission(sweep)
     jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]
-    run_to_the_end(sweep, instantiate(launcher_config), jobs)
+    launcher = instantiate(launcher_config)
+    if launcher.dry_run:
+        print(describe_launch(jobs, launcher.describe(jobs)) if jobs else "no job is undone")
+        return 0
+    run_to_the_end(sweep, launcher, jobs)
     return len(jobs)
 
 
@@ -102,19 +122,46 @@ def run_to_the_end(sweep: Path, launcher: "SweepLauncher", jobs: Sequence[SweepJ
 def launch_overrides(
     launcher: "SweepLauncher", job_overrides: Sequence[Sequence[str]], first: int
 ) -> Sequence[JobReturn]:
-    """Compose each job from its overrides, numbered from `first`, and run them all by `launcher`.
+    """What became of each job, composed from its overrides and numbered from `first`: its value, or why it failed.
 
     Raises:
         UserError: a job's configuration will not do; none has been started then.
-        SystemExit: status 1 when a job did not finish; the others went on.
     """
     sweep = Path(launcher.config.hydra.sweep.dir)
     composed = [_compose(launcher, n, list(overrides)) for n, overrides in enumerate(job_overrides, first)]
     configs = [OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]) for cfg in composed]
     own = [list(filter_overrides(overrides)) for overrides in job_overrides]
-    if not run_sweep(sweep, list(zip(own, configs, strict=True)), launcher, first):
-        raise SystemExit(SOME_FAILED)
-    return []
+    callbacks = launcher.context.callbacks
+    if not launcher.dry_run:
+        for cfg in composed:
+            callbacks.on_job_start(config=cfg, task_function=launcher.task_function)
+    hydra = launcher.config.hydra
+    sources = [f"--config-dir={source.path}" for source in hydra.runtime.config_sources if source.provider == FLAG]
+    searched = [word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    run_sweep(sweep, list(zip(own, configs, strict=True)), launcher, first, base=[*sources, *searched])
+    if launcher.dry_run:
+        raise SystemExit(0)
+    entries = {entry.job.number: entry for entry in read_statuses(sweep)}
+    ends = [_job_return(entries[number], cfg) for number, cfg in enumerate(composed, first)]
+    for cfg, end in zip(composed, ends, strict=True):
+        callbacks.on_job_end(config=cfg, job_return=end)
+    return ends
+
+
+def _job_return(entry: JobEntry, composed: DictConfig) -> JobReturn:
+    """A job's end as Hydra's sweepers know it; asking a failed one for its value raises JobFailed."""
+    finished = entry.state == "finished"
+    value = objective_value(entry.metrics, composed.objective) if finished else None
+    words = f"job {entry.job.number} ({' '.join(entry.job.overrides)}) {entry.state}: {entry.reason or 'not started'}"
+    return JobReturn(
+        overrides=entry.job.overrides,
+        cfg=OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]),
+        hydra_cfg=OmegaConf.masked_copy(composed, ["hydra"]),
+        working_dir=str(entry.job.directory),
+        task_name=composed.hydra.job.name,
+        status=JobStatus.COMPLETED if finished else JobStatus.FAILED,
+        _return_value=value if finished else JobFailed(words),
+    )
 
 
 def _compose(launcher: "SweepLauncher", number: int, overrides: list[str]) -> DictConfig:

@@ -14,7 +14,7 @@ from arc_vae.common.errors import UserError
 from arc_vae.common.inside import inside
 from arc_vae.common.printable import printable
 from arc_vae.runs.run_directory import RunDirectory
-from arc_vae.sweeps.job_files import SweepJob, read_jobs
+from arc_vae.sweeps.job_files import SweepJob, all_overrides, read_jobs
 from arc_vae.sweeps.slurm_queue import final_state, queued_ids_if_any, queued_jobs, slurm_ids, slurmstepd_error
 from arc_vae.sweeps.snapshot import code_environment
 from arc_vae.tracking.metrics_log import METRICS_LOG
@@ -45,6 +45,16 @@ class JobStatus:
         code = code_environment(self.job.directory.parent, refuse=False).items()
         setting = "".join(f"{name}={shlex.quote(value)} " for name, value in code)
         return f"{setting}python -m arc_vae.sweeps.worker {shlex.quote(str(self.job.directory))}"
+
+    @property
+    def validation(self) -> dict:
+        """What the best epoch was judged to be on validation; {} in a run of before that was recorded."""
+        return self.metrics.get("validation", {})
+
+    @property
+    def reproduction(self) -> str:
+        """What trains the same again, in a directory of its own."""
+        return f"python -m arc_vae.train {shlex.join(all_overrides(self.job.directory))}".rstrip()
 
     @property
     def settings(self) -> list[str]:
@@ -145,7 +155,8 @@ def report_sweep(sweep: Path) -> bool:
 
     Of a sweep that is another's, or that cannot be written to, it is printed only.
     """
-    from arc_vae.sweeps.leaderboard import leaderboard_text, write_leaderboard
+    from arc_vae.sweeps.leaderboard import leaderboard_text
+    from arc_vae.sweeps.sweep_page import write_leaderboard
 
     waiting = queued_jobs(sweep)
     entries = [e if str(e.job.number) in waiting else _as_slurm_tells(e) for e in read_statuses(sweep)]

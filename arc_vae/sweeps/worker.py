@@ -13,6 +13,7 @@ from arc_vae.common.printable import printable
 from arc_vae.configuration.trust import read_trust_argument, trust
 from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run import run_training
+from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training.device import configure_process
 
 # Hydra's own.
@@ -31,7 +32,13 @@ def run_job(directory: Path, wait_seconds: float = 0, trusted: Sequence[str] = (
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
     command = f"python -m arc_vae.sweeps.worker {shlex.quote(str(directory))}"
-    run_training(load_frozen_config(directory), directory, command=command, wait_seconds=wait_seconds)
+    try:
+        config = load_frozen_config(directory)
+    except UserError as error:
+        # For the ledger: the run itself has not begun and says nothing.
+        RunDirectory(directory).set_state("failed", f"UserError: {error}", "user_error")
+        raise
+    run_training(config, directory, command=command, wait_seconds=wait_seconds)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from arc_vae.common.errors import require
 from arc_vae.corpus.corpus import Corpus
+from arc_vae.evaluation.measure import epoch_validity
 from arc_vae.evaluation.reconstruction import validation_metrics
 from arc_vae.objective.beta_schedule import BetaSchedule
 from arc_vae.objective.loss import Loss
@@ -29,8 +30,16 @@ logger = logging.getLogger(__name__)
 EPOCH_LINE = (
     "epoch {epoch}/{of}: val loss {val/loss_total:.3f}{best}, pixel {val/pixel_accuracy:.4f} "
     "(all-background {val/baseline_accuracy:.4f}), object {val/object_accuracy:.4f}, perfect {val/perfect_rate:.4f}, "
-    "{val/active_dims} active dims, {val/reconstruction_nats:.2f} + {val/kl_nats:.2f} nats, {seconds:.0f} s"
+    "{val/active_dims} active dims, {val/reconstruction_nats:.2f} + {val/kl_nats:.2f} nats, {seconds:.0f} s{left}"
 )
+
+
+def time_left(seconds: float, epoch: int, epochs: int) -> str:
+    """How long the epochs after `epoch` take, going by the `seconds` of those before; nothing after the last."""
+    left = seconds / epoch * (epochs - epoch)
+    if left <= 0:
+        return ""
+    return f", about {left / 60:.0f} min left" if left >= 90 else f", about {left:.0f} s left"
 
 
 class Trainer:
@@ -46,6 +55,10 @@ class Trainer:
         compile: whether torch.compile fuses the forward pass and the objective; auto does on a GPU in long runs.
         checkpoint_every: epochs between two numbered checkpoints.
         image_every: epochs between two sets of pictures.
+        criteria_every: epochs between two judgements of samples and paths on validation; the last epoch has one too.
+        limit_batches: batches of each split that are used; None is all of them.
+        overfit_steps: steps an epoch on the first batch, which then stands for every split; None trains on them all.
+        profile: whether to take the time of training's parts.
     """
 
     def __init__(
@@ -58,6 +71,10 @@ class Trainer:
         compile: bool | Literal["auto"] = "auto",
         checkpoint_every: int = 10,
         image_every: int = 5,
+        criteria_every: int = 10,
+        limit_batches: int | None = None,
+        overfit_steps: int | None = None,
+        profile: bool | None = None,
     ):
         require(max_epochs >= 1, "max_epochs", max_epochs, "at least 1")
         require(batch_size >= 1, "batch_size", batch_size, "at least 1")
@@ -65,6 +82,7 @@ class Trainer:
         require(compile in (True, False, "auto"), "compile", compile, "auto, true or false")
         require(checkpoint_every >= 1, "checkpoint_every", checkpoint_every, "at least 1 epoch")
         require(image_every >= 1, "image_every", image_every, "at least 1 epoch")
+        require(criteria_every >= 1, "criteria_every", criteria_every, "at least 1 epoch")
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.gradient_clip = gradient_clip
@@ -76,6 +94,10 @@ class Trainer:
         self.compile = compile
         self.checkpoint_every = checkpoint_every
         self.image_every = image_every
+        self.criteria_every = criteria_every
+        for name, value in (("limit_batches", limit_batches), ("overfit_steps", overfit_steps)):
+            require(value is None or value >= 1, name, value, "at least 1, or null")
+        self.limit_batches, self.overfit_steps, self.profile = limit_batches, overfit_steps, profile
 
     def fit(
         self,
@@ -127,6 +149,8 @@ class Trainer:
                     metrics = validation_metrics(state.model, loss, beta_schedule.final_beta, val_grids)
                 refuse_diverged(metrics, when)
                 state.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
+                if state.epoch % self.criteria_every == 0 or self._is_finished(state):
+                    metrics |= epoch_validity(state.model, corpus, val_grids)
                 self._log_and_save(state, metrics, record, checkpoints, draw)
                 watch.look(state.step, metrics)
         checkpoints.save_final(state.state_dict())
@@ -185,7 +209,9 @@ class Trainer:
         epoch, improved = state.epoch, state.early_stopping.best_epoch == state.epoch
         record.log(metrics, step=state.step, epoch=epoch)
         best = " (best)" if improved else ""
-        logger.info(EPOCH_LINE.format(epoch=epoch, of=self.max_epochs, best=best, seconds=state.seconds, **metrics))
+        left = time_left(state.seconds, epoch, self.max_epochs)
+        words = {"epoch": epoch, "of": self.max_epochs, "best": best, "seconds": state.seconds, "left": left}
+        logger.info(EPOCH_LINE.format(**words, **metrics))
         if epoch % self.image_every == 0 or self._is_finished(state):
             draw(epoch)
         record.flush()

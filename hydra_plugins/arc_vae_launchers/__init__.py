@@ -21,22 +21,23 @@ if TYPE_CHECKING:
 class SweepLauncher(Launcher):
     """What both launchers do: every job is composed, checked and frozen before the first one starts.
 
-    With `snapshot` the jobs run from a copy of the code, made now.
+    With `snapshot` the jobs run from a copy of the code, made now; with `dry_run` they are told and not run.
     """
 
-    def __init__(self, snapshot: bool):
+    def __init__(self, snapshot: bool, dry_run: bool):
         self.snapshot = snapshot
+        self.dry_run = dry_run
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context = hydra_context
         self.config = config
+        self.task_function = task_function
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a batch of jobs.
+        """What became of each job of a batch: its value, named by `objective`, or the error that it failed with.
 
         Raises:
             UserError: a job's configuration will not do; none has been started then.
-            SystemExit: status 1 when a job did not finish; the others went on.
         """
         from arc_vae.sweeps.launch import launch_overrides
 
@@ -46,18 +47,27 @@ class SweepLauncher(Launcher):
     def run(self, jobs: "Sequence[SweepJob]") -> None:
         """Run the frozen jobs to their ends."""
 
+    @abstractmethod
+    def describe(self, jobs: "Sequence[SweepJob]") -> str:
+        """How `run` would run them."""
+
 
 class LocalLauncher(SweepLauncher):
     """Jobs on this machine, `jobs` at a time; `auto` is one a GPU, without any one a core."""
 
-    def __init__(self, snapshot: bool, jobs: int | Literal["auto"]):
-        super().__init__(snapshot)
+    def __init__(self, snapshot: bool, dry_run: bool, jobs: int | Literal["auto"]):
+        super().__init__(snapshot, dry_run)
         self.jobs = jobs
 
     def run(self, jobs: "Sequence[SweepJob]") -> None:
         from arc_vae.sweeps.local import run_jobs
 
         run_jobs(jobs, self.jobs)
+
+    def describe(self, jobs: "Sequence[SweepJob]") -> str:
+        if self.jobs == "auto":
+            return "on this machine, as many at a time as it has GPUs; without any, one a CPU core"
+        return f"on this machine, {self.jobs} at a time"
 
 
 class SlurmLauncher(SweepLauncher):
@@ -66,8 +76,8 @@ class SlurmLauncher(SweepLauncher):
     Closing the terminal loses nothing: the jobs run on, and the ledger is read off the disk.
     """
 
-    def __init__(self, snapshot: bool, detach: bool, max_num_timeout: int, **parameters: Any):
-        super().__init__(snapshot)
+    def __init__(self, snapshot: bool, dry_run: bool, detach: bool, max_num_timeout: int, **parameters: Any):
+        super().__init__(snapshot, dry_run)
         self.detach = detach
         self.max_num_timeout = max_num_timeout
         plain = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(parameters)))
@@ -82,3 +92,10 @@ class SlurmLauncher(SweepLauncher):
             print(f"python -m arc_vae.sweep dir={Path(jobs[0].directory).parent} tells how they fare")
             raise SystemExit(0)
         wait_for_jobs(submitted)
+
+    def describe(self, jobs: "Sequence[SweepJob]") -> str:
+        from arc_vae.sweeps.dry_run import sbatch_script
+        from arc_vae.sweeps.slurm_queue import SUBMITIT_FOLDER
+
+        folder = Path(jobs[0].directory).parent / SUBMITIT_FOLDER / "%j"
+        return f"by sbatch, with this script:\n{sbatch_script(jobs, self.parameters, folder)}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from timing import in_turn, medians, print_table
 
 from arc_vae.sweeps.job_files import SweepJob, write_jobs
-from arc_vae.sweeps.leaderboard import write_leaderboard
 from arc_vae.sweeps.status import read_statuses
+from arc_vae.sweeps.sweep_page import write_leaderboard
 
 # What the ledger reads of a run; checkpoints and pictures it does not touch.
 READ = ("status.json", "metrics.json", "metrics.jsonl")

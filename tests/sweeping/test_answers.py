@@ -12,6 +12,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.answer import answer_failures
 from arc_vae.sweeps.fallback import diagnose, fallback_variants, loss_spikes
 
 
@@ -146,3 +147,13 @@ def test_each_failure_has_its_sweep_launched(quick_run, tiny_workplace, tmp_path
 def test_a_directory_that_is_no_run_is_refused(tmp_path):
     done = run_command("fallback", f"run={tmp_path}", cwd=tmp_path, check=False)
     assert done.returncode == 2 and "metrics.json does not exist" in done.stderr
+
+
+def test_how_many_jobs_and_about_how_long_is_said_before_any_is_launched(run, capsys):
+    set_verdict(run, pixel_accuracy=False)
+    metrics = run.metrics()
+    metrics["trained_too_little"] = None
+    run.metrics_file.write_text(json.dumps({**metrics, "seconds": 600.0, "epochs": 3}))
+    assert answer_failures(str(run.path), None, "unused")
+    said = capsys.readouterr().out
+    assert "3 jobs in all, about 30 minutes of training one after the other (this run took 10)" in said

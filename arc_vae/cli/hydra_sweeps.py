@@ -1,0 +1,77 @@
+"""Sweeps of arc_vae.train by launchers other than arc_vae's: basic, submitit_local, joblib and the like."""
+
+import logging
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from arc_vae.common.errors import JobFailed, UserError
+from arc_vae.runs.run_directory import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+SUBDIR = "${hydra.job.num}"  # conf/config.yaml's
+OWN_LAUNCHERS = "hydra_plugins.arc_vae_launchers."
+
+_sweep: Path | None = None
+
+
+def remember_hydra_sweep(hydra: DictConfig) -> None:
+    """Keep where a sweep's jobs will lie; arc_vae's own launchers report theirs themselves.
+
+    Raises:
+        UserError: something is asked of arc_vae's own launchers that they do not do.
+    """
+    global _sweep
+    if str(OmegaConf.select(hydra, "launcher._target_")).startswith(OWN_LAUNCHERS):
+        refuse_unsupported(hydra)
+    else:
+        _sweep = Path(hydra.sweep.dir)
+
+
+def refuse_unsupported(hydra: DictConfig) -> None:
+    """Refuse what Hydra documents of jobs and these launchers do not do, since each job is a process of its own."""
+    asked = {
+        "hydra.sweep.subdir": str(hydra.sweep._get_node("subdir")._value()) != SUBDIR,
+        "hydra.job.chdir": bool(hydra.job.chdir),
+        "hydra.job.env_set": bool(hydra.job.env_set),
+    }
+    remedies = {
+        "hydra.sweep.subdir": "a job's folder is its number",
+        "hydra.job.chdir": "a job runs where the command was typed; its directory is in its configuration",
+        "hydra.job.env_set": "set the variables in the shell, or on a cluster in hydra.launcher.slurm_setup",
+    }
+    for key in (key for key, given in asked.items() if given):
+        raise UserError(f"{key}: not under hydra/launcher=local, parallel or slurm: {remedies[key]}")
+
+
+def report_hydra_sweep() -> None:
+    """Print and write the leaderboard of the sweep that was remembered, if it has come to any job."""
+    global _sweep
+    sweep, _sweep = _sweep, None
+    if sweep is None or not sweep.is_dir():
+        return
+    from arc_vae.sweeps.status import report_sweep
+
+    try:
+        report_sweep(sweep)
+    except UserError as error:  # no job of it has begun
+        logger.debug(error)
+
+
+def job_failed(error: Exception) -> JobFailed:
+    """The sentence in which a sweep's job is given up, also in its status.json; a traceback only of what is no mistake.
+
+    A launcher of Hydra's own then goes on with the next job.
+    """
+    if not isinstance(error, UserError):
+        logger.error("the job failed", exc_info=error)
+    hydra = HydraConfig.get()
+    directory = RunDirectory(hydra.runtime.output_dir)
+    # Commands without one, such as evaluate, leave no run.
+    if hydra.output_subdir is not None and not directory.is_over:
+        kind = "user_error" if isinstance(error, UserError) else "error"
+        directory.set_state("failed", f"{type(error).__name__}: {error}", kind)
+    words = str(error) or type(error).__name__
+    return JobFailed(f"job {hydra.job.num} ({' '.join(hydra.overrides.task)}) failed: {words}")
