@@ -1,0 +1,16 @@
+"""The table of a checkpoint's keys is the whole of what a run writes."""
+
+import re
+
+import torch
+
+from arc_vae.training import checkpoint_keys
+
+
+def test_the_table_the_constants_and_a_runs_checkpoints_have_the_same_keys(tiny_run):
+    constants = {value for name, value in vars(checkpoint_keys).items() if name.isupper() and isinstance(value, str)}
+    table = re.findall(r"^\| (`.*?) \|", checkpoint_keys.__doc__, re.MULTILINE)
+    assert {key for cell in table for key in re.findall(r"`(\w+)`", cell)} == constants
+    for name in ("last.pth", "vae_best.pth", "vae_final.pth", "vae_epoch_2.pth"):
+        state = torch.load(tiny_run / "checkpoints" / name, weights_only=True)
+        assert set(state) == constants, name
