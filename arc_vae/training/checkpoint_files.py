@@ -51,11 +51,11 @@ class CheckpointWriter:
         numbered = epoch % self.every == 0
         origin = origin_of(state) if improved or numbered else {}
         if improved:
-            save_checkpoint({**state, "digest": origin["digest"]}, self.path(BEST))
+            save_checkpoint({**state, keys.DIGEST: origin["digest"]}, self.path(BEST))
             save_parts(model, self.directory, origin)
         if numbered:
             kept = [self.path(f"{part}_epoch_{epoch}.pth") for part in ("vae", "encoder", "decoder")]
-            save_checkpoint({**state, "digest": origin["digest"]}, kept[0])
+            save_checkpoint({**state, keys.DIGEST: origin["digest"]}, kept[0])
             save_module(model.encoder, kept[1], origin)
             save_module(model.decoder, kept[2], origin)
         self.save_last(state)

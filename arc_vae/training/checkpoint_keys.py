@@ -1,4 +1,4 @@
-"""The keys of a checkpoint: last.pth, vae_best.pth, vae_final.pth and vae_epoch_N.pth.
+"""The keys of a checkpoint: last.pth, last_previous.pth, vae_best.pth, vae_final.pth and vae_epoch_N.pth.
 
 | key | holds |
 |---|---|
@@ -19,8 +19,9 @@
 | `run_id` | the W&B run |
 | `precision` | the one trained at: float32, bfloat16 or float16 |
 | `scaler` | float16's gradient scaler; empty in other precisions |
+| `digest` | of the weights, by which encoder and decoder are known as halves of it; in vae_best.pth and vae_epoch_N.pth |
 
-The first eight are the specification's. encoder.pth and decoder.pth hold `format`, `class`, `arguments` and
+The first eight are the specification's. encoder.pth and decoder.pth hold `format`, `class`, `arguments`, `origin` and
 `state_dict` (`models/saved.py`).
 """
 
@@ -42,6 +43,7 @@ CORPUS_SHA256 = "corpus_sha256"
 RUN_ID = "run_id"
 PRECISION = "precision"
 SCALER = "scaler"
+DIGEST = "digest"
 
 # What the last whole epoch measured, by the name that its records have.
 MEASURED = {TRAIN_LOSS: "train/loss_total", VAL_LOSS: "val/loss_total", PIXEL_ACCURACY: "val/pixel_accuracy"}
