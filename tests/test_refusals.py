@@ -105,6 +105,10 @@ def test_an_experiment_that_nothing_reads_is_refused(header, sentence, monkeypat
     (tmp_path / "mine" / "experiment" / "x.yaml").write_text(f"{header}training:\n  max_epochs: 2\n")
     said = refusal(train, ["--config-dir", str(tmp_path / "mine"), "experiment=x"], monkeypatch, capsys)
     assert sentence in said and "# @package _global_" in said
+    said = refusal(
+        train, ["experiment=x", "sed=1", "loss=elb", "--config-dir", str(tmp_path / "mine")], monkeypatch, capsys
+    )
+    assert sentence in said and "sed is not a key" in said and "loss=elb does not exist" in said
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class CommandLine:
     def __init__(self, config_name: str, config_dir: str | None):
         search_path = create_config_search_path(str(conf_dir()))
         if config_dir:
-            search_path.append("command-line", f"file://{Path(config_dir).absolute()}")
+            search_path.append("command-line", f"file://{Path(config_dir).absolute()}", anchor="main")
         self.loader = ConfigLoaderImpl(search_path)
         self.config_name = config_name
 

@@ -1,5 +1,6 @@
 """Sweeps by Hydra's own launchers, and what arc_vae's own return to its sweepers."""
 
+import importlib
 import json
 import re
 import sys
@@ -9,6 +10,7 @@ import pytest
 from conftest import TINY
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
@@ -17,7 +19,6 @@ from arc_vae import train
 from arc_vae.common.errors import JobFailed
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps import launch
-from hydra_plugins.arc_vae_launchers import LocalLauncher
 
 
 def finished(cfg, directory) -> dict:
@@ -74,7 +75,7 @@ def test_a_wrong_value_is_one_jobs_failure_and_not_pending(monkeypatch, capsys, 
 @pytest.fixture
 def launched(monkeypatch, tmp_path):
     """A launcher of arc_vae's whose jobs end at once."""
-    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: None)
+    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
 
     def compose(config, overrides):
         seed = int(overrides[-1].partition("=")[2])
@@ -147,7 +148,7 @@ def test_what_our_launchers_do_not_do_is_refused_by_name(asked, sentence, monkey
 )
 def test_a_dry_run_tells_the_jobs_and_writes_nothing(launcher, words, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: None)
+    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
     assert swept(monkeypatch, "seed=0,1", "hydra.launcher.dry_run=true", *launcher) == 0
     said = capsys.readouterr().out
     assert "2 jobs would run" in said and re.search(r"job 1  multirun_sweeps/\S+/1  seed=1$", said, re.MULTILINE)
@@ -172,13 +173,14 @@ class Witness(Callback):
 
 def test_a_users_callbacks_see_every_job(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: None)
+    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
 
     def run(launcher, jobs) -> None:
         for job in jobs:
             finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
 
-    monkeypatch.setattr(LocalLauncher, "run", run)
+    Plugins.instance()  # Hydra's scan loads the launchers' module anew
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run)
     monkeypatch.setattr(Witness, "seen", [])
     assert swept(monkeypatch, "seed=0,2", f"+hydra.callbacks.mine._target_={__name__}.Witness") == 0
     seen = sys.modules[__name__].Witness.seen
@@ -190,7 +192,7 @@ def test_a_config_dir_reaches_every_job_and_the_command_that_makes_the_best_agai
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     text = "# @package _global_\nmodel:\n  latent_dim: 7\n"
     (tmp_path / "mine" / "experiment" / "seven.yaml").write_text(text)
-    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: None)
+    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
 
     def run(launcher, jobs) -> None:
         for job in jobs:
@@ -198,7 +200,8 @@ def test_a_config_dir_reaches_every_job_and_the_command_that_makes_the_best_agai
             assert cfg.model.latent_dim == 7
             finished(cfg, job.directory)
 
-    monkeypatch.setattr(LocalLauncher, "run", run)
+    Plugins.instance()  # Hydra's scan loads the launchers' module anew
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run)
     assert swept(monkeypatch, "experiment=seven", "seed=0,2", "--config-dir", "mine") == 0
     said = capsys.readouterr().out
     (line,) = (line for line in said.splitlines() if line.startswith("the best again: "))
