@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -27,7 +28,9 @@ class CommandLine:
     def __init__(self, config_name: str, config_dir: str | None):
         search_path = create_config_search_path(str(conf_dir()))
         if config_dir:
-            search_path.append("command-line", f"file://{Path(config_dir).absolute()}", anchor="main")
+            search_path.append(
+                "command-line", f"file://{Path(config_dir).absolute()}", anchor=SearchPathQuery("main", None)
+            )
         self.loader = ConfigLoaderImpl(search_path)
         self.config_name = config_name
 

@@ -19,7 +19,7 @@
 | `run_id` | the W&B run |
 | `precision` | the one trained at: float32, bfloat16 or float16 |
 | `scaler` | float16's gradient scaler; empty in other precisions |
-| `digest` | of the weights, by which encoder and decoder are known as halves of it; in vae_best.pth and vae_epoch_N.pth |
+| `digest` | of the weights, by which its halves are known; in vae_best.pth and vae_epoch_N.pth |
 
 The first eight are the specification's. encoder.pth and decoder.pth hold `format`, `class`, `arguments`, `origin` and
 `state_dict` (`models/saved.py`).
