@@ -32,7 +32,10 @@ from arc_vae.training import EarlyStopping, Trainer
 from arc_vae.training.checkpoint_files import BEST
 from arc_vae.training.short_runs import Length
 
-NAME = re.compile(r"[\w.-]+")
+# Part of a folder's name, beside a date and an id.
+NAME = re.compile(r"[\w.-]{1,100}")
+# numpy's generators take seeds of 32 bits everywhere.
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,12 @@ def build_experiment(cfg: DictConfig) -> Experiment:
     faults: list[UserError] = []
     for name, fits, wanted in (
         ("seed", lambda seed: isinstance(seed, int) and seed >= 0, "an integer of at least 0"),
-        ("name", lambda name: isinstance(name, str) and NAME.fullmatch(name), "letters, digits, '.', '_' and '-'"),
+        ("seed", lambda seed: not isinstance(seed, int) or seed <= MAX_SEED, f"at most {MAX_SEED}"),
+        (
+            "name",
+            lambda name: isinstance(name, str) and NAME.fullmatch(name),
+            "letters, digits, '.', '_' and '-', 100 at most",
+        ),
         ("objective", lambda objective: objective in OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"),
     ):
         # Runs of before there was an objective have none.
@@ -143,6 +151,8 @@ def build_optimizer(experiment: Experiment, steps_per_epoch: int) -> tuple[Optim
         raise UserError(f"optimizer.{error}") from error
     except (ValueError, TypeError) as error:
         raise UserError(f"optimizer: {error}") from error
+    for group in optimizer.param_groups:
+        require(group["lr"] > 0, "optimizer.lr", group["lr"], "above 0")
     try:
         return optimizer, experiment.lr_scheduler(optimizer, steps_per_epoch=steps_per_epoch)
     except UserError as error:
