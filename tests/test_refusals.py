@@ -30,14 +30,11 @@ REFUSED = [
     (["-m", "--cfg", "job"], "one of -m, --cfg and --info at a time: -m --cfg job"),
     (["~optimizer"], "optimizer has no option picked; pick one: optimizer=muon"),
     (["seed=-1"], "seed=-1: must be an integer of at least 0"),
-<<<<<<< HEAD
     (["objective=val/objct_accuracy"], "objective=val/objct_accuracy: must be one of val/pixel_accuracy"),
     (["training.criteria_every=0"], "training.criteria_every=0: must be at least 1 epoch"),
-=======
     (["seed=99999999999999999999"], "seed=99999999999999999999: must be at most 4294967295"),
     (["optimizer=adam", "optimizer.lr=0"], "optimizer.lr=0: must be above 0"),
     ([f"name={'a' * 300}"], "and '-', 100 at most"),
->>>>>>> 9d721df (Refuse seeds, names and learning rates that nothing can be made of)
     (["name=a/b"], "name=a/b: must be letters"),
     (["wandb.mode=of"], "wandb.mode=of: must be offline or online or disabled"),
     (["foo"], "foo"),

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from arc_vae.common.errors import InvalidValue, UserError
+from arc_vae.common.errors import InvalidValue, UserError, require
 from arc_vae.common.inside import refuse_links_outside
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.foreign import open_foreign_config
