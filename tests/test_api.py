@@ -158,7 +158,7 @@ def test_the_examples_run(module, tiny_run, model, grids, tmp_path, monkeypatch)
     results = doctest.testmod(tested, extraglobs=given)
     assert results.attempted >= 6 and not results.failed
     if module == "arc_vae.api.functions":
-        assert {path.name for path in tmp_path.iterdir()} == {"grids.png", "samples.png"}
+        assert {path.name for path in tmp_path.iterdir()} == {"datasets", "grids.png", "samples.png"}
 
 
 # Arrays

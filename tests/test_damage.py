@@ -17,8 +17,9 @@ from arc_vae.evaluation.metrics_file import read_metrics_file
 from arc_vae.reporting.run_report import write_report
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import SweepJob, write_jobs
-from arc_vae.sweeps.leaderboard import leaderboard_csv, leaderboard_page, leaderboard_text
+from arc_vae.sweeps.leaderboard import leaderboard_csv, leaderboard_text
 from arc_vae.sweeps.status import read_statuses
+from arc_vae.sweeps.sweep_page import leaderboard_page
 from arc_vae.tracking.metrics_log import read_metrics
 
 VERDICT = json.loads((Path(__file__).parent / "fixtures" / "old_runs" / "finished" / "metrics.json").read_text())

@@ -12,8 +12,9 @@ from hydra.core.global_hydra import GlobalHydra
 from arc_vae import evaluate, train
 from arc_vae.common.printable import printable, spreadsheet_cell
 from arc_vae.sweeps.job_files import SweepJob
-from arc_vae.sweeps.leaderboard import leaderboard_csv, leaderboard_page, leaderboard_text
+from arc_vae.sweeps.leaderboard import leaderboard_csv, leaderboard_text
 from arc_vae.sweeps.status import JobStatus
+from arc_vae.sweeps.sweep_page import leaderboard_page
 
 EVIL = ["name=<script>alert(1)</script>", "name=\x1b]0;owned\x07\x1b[2J\u202eevil", '=HYPERLINK("http://x")']
 VERDICT = {

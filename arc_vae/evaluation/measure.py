@@ -146,6 +146,7 @@ def measure_validation(model: VAE, corpus: Corpus, criteria: Judge, device: torc
     metrics = {
         **reconstruction_metrics(result, grids),
         **validation_validity(model, corpus, result.mu, NUM_SAMPLES, NUM_PATHS),
+        **own_metrics(criteria, model, grids, result.predicted),
     }
     return {**metrics, **criteria.check(metrics)}
 

@@ -94,9 +94,11 @@ def rerun_unfinished(sweep: Path, launcher_config: DictConfig) -> int:
     claim_sweep(sweep)
     settle_submission(sweep)
     jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]
+    if not jobs:
+        return 0
     launcher = instantiate(launcher_config)
     if launcher.dry_run:
-        print(describe_launch(jobs, launcher.describe(jobs)) if jobs else "no job is undone")
+        print(describe_launch(jobs, launcher.describe(jobs)))
         return 0
     run_to_the_end(sweep, launcher, jobs)
     return len(jobs)

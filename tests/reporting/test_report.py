@@ -16,6 +16,9 @@ METRICS = {
     "object_accuracy": 0.4344,
     "kl_per_dim": [1.0, 3.0],
     "active_dims": 2,
+    "reconstruction_nats": 38.6,
+    "kl_nats": 33.4,
+    "seconds": 100.0,
     "criteria": {
         "pixel_accuracy": {"value": 0.948, "threshold": 0.9, "baseline": 0.931, "passed": True},
         "sample_validity": {"value": 0.85, "threshold": 0.9, "passed": False},

@@ -20,7 +20,7 @@ from arc_vae.sweeps.launch import run_sweep
 class Launcher:
     """Notes which jobs it is given, and finishes them."""
 
-    snapshot = False
+    snapshot = dry_run = False
 
     def __init__(self):
         self.ran: list[int] = []

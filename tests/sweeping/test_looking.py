@@ -15,8 +15,8 @@ from arc_vae.common.output import LossyFile
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps import local, slurm_queue
 from arc_vae.sweeps.job_files import SweepJob, write_jobs
-from arc_vae.sweeps.leaderboard import MOST_LINES, rate_distortion
 from arc_vae.sweeps.status import JobStatus, report_sweep
+from arc_vae.sweeps.sweep_page import MOST_LINES, rate_distortion
 
 LOOK = (
     "import sys; from pathlib import Path; from arc_vae.common.locks import is_kept\n"

@@ -72,7 +72,7 @@ def test_from_a_snapshot_a_job_and_its_rerun_use_the_copied_code(tmp_path):
     worker.write_text(worker.read_text().replace("def main() -> None:", 'def main() -> None:\n    print("the copy")'))
     again = call_command("sweep", f"dir={directory}", cwd=tmp_path).stdout
     assert f"PYTHONPATH={directory / 'code'}" in again and "PYTHONSAFEPATH=1" in again
-    assert "the copy" in run_command("sweep", f"dir={directory}", "rerun=true", cwd=tmp_path).stdout
+    assert "the copy" in run_command("sweep", f"dir={directory}", "rerun=true", "trust=[code]", cwd=tmp_path).stdout
     assert json.loads((directory / "0" / "metrics.json").read_text())["git"] == json.loads(
         (directory / "code" / "git.json").read_text()
     )

@@ -12,7 +12,7 @@ from arc_vae.training.device import FLOAT16_SCALE
 from arc_vae.training.early_stopping import EarlyStopping
 from arc_vae.training.lr_schedule import constant
 from arc_vae.training.state import TrainingState
-from arc_vae.training.step import STEP_METRICS, NonFiniteLoss, TrainingStep, refuse_non_finite
+from arc_vae.training.step import STEP_METRICS, NonFiniteLoss, TrainingStep, refuse_diverged
 
 GRIDS = (torch.randint(10, (16, 16, 16)) * (torch.rand(16, 16, 16) < 0.1)).to(torch.uint8)
 ONE = torch.tensor(1.0)
@@ -52,7 +52,7 @@ def test_a_step_whose_gradients_overflow_is_left_out_and_the_next_scaled_by_half
     record = train(step, 1)[0]
     assert torch.equal(weights(step), before) and step.state.scaler.get_scale() == 2.0**39
     assert record["train/grad_norm"] == 0 and math.isfinite(record["train/loss_total"])
-    refuse_non_finite(record, step=1)
+    refuse_diverged(record, "at step 1")
 
 
 def test_gradients_that_are_not_finite_at_any_scale_end_the_run():
@@ -61,7 +61,7 @@ def test_gradients_that_are_not_finite_at_any_scale_end_the_run():
     step.state.scaler.load_state_dict({**step.state.scaler.state_dict(), "scale": 1.0})
     step.state.model.decoder.hidden.weight.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(NonFiniteLoss, match="train/grad_norm"):
-        refuse_non_finite(train(step, 1)[0], step=1)
+        refuse_diverged(train(step, 1)[0], "at step 1")
 
 
 def test_the_scalers_state_is_in_the_checkpoint_and_resumes_exactly(tmp_path):
