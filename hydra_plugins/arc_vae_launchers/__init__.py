@@ -24,7 +24,7 @@ class SweepLauncher(Launcher):
     With `snapshot` the jobs run from a copy of the code, made now; with `dry_run` they are told and not run.
     """
 
-    def __init__(self, snapshot: bool, dry_run: bool):
+    def __init__(self, snapshot: bool, dry_run: bool = False):
         self.snapshot = snapshot
         self.dry_run = dry_run
 
@@ -47,9 +47,9 @@ class SweepLauncher(Launcher):
     def run(self, jobs: "Sequence[SweepJob]") -> None:
         """Run the frozen jobs to their ends."""
 
-    @abstractmethod
     def describe(self, jobs: "Sequence[SweepJob]") -> str:
-        """How `run` would run them."""
+        """How `run` would run them, for `dry_run`."""
+        return f"by {type(self).__name__}"
 
 
 class LocalLauncher(SweepLauncher):

@@ -45,7 +45,7 @@ class Workers:
         monkeypatch.setattr(local.JobProcesses, "run", self.run)
 
     def run(self, command, env, **_) -> int:
-        number, gpu = int(command[-1].rpartition(os.sep)[2]), env.get("CUDA_VISIBLE_DEVICES")
+        number, gpu = int(command[3].rpartition(os.sep)[2]), env.get("CUDA_VISIBLE_DEVICES")
         with self.lock:
             self.given[number] = gpu
             self.threads.add(env["OMP_NUM_THREADS"])

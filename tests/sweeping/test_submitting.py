@@ -16,6 +16,8 @@ from arc_vae.sweeps.launch import rerun_unfinished
 from arc_vae.sweeps.slurm import submit_arrays
 from arc_vae.sweeps.slurm_queue import IDS_FILE, SUBMITTING_FILE, queued_jobs
 
+METRICS = {"criteria": {}, "passed": True, "seconds": 1, "kl_nats": 1.0, "reconstruction_nats": 1.0}
+
 
 class Killed(BaseException):
     pass
@@ -57,7 +59,7 @@ def sweep(tmp_path, monkeypatch):
     jobs = [SweepJob(number, [], tmp_path / str(number)) for number in range(3)]
     write_jobs(tmp_path, jobs)
     RunDirectory(tmp_path / "0").record_end("finished", "")
-    (tmp_path / "0" / "metrics.json").write_text(json.dumps({"criteria": {}, "passed": True, "seconds": 1}))
+    (tmp_path / "0" / "metrics.json").write_text(json.dumps(METRICS))
     return tmp_path, jobs[1:], Cluster(monkeypatch, tmp_path)
 
 
