@@ -24,6 +24,7 @@ from arc_vae.sweeps.job_files import SweepJob, write_jobs
 COLUMNS, TABLE_COLUMNS = 110, 8
 FOLDERS = ("conf", "multirun_sweeps", "outputs", "tests")
 LINES = {"README.md": 180, "outputs/COMPARISON.md": 60, **{f"{folder}/README.md": 150 for folder in FOLDERS}}
+HYDRAS_OWN = {"basic", "joblib", "submitit_local", "submitit_slurm"}  # launchers
 # A command's page and the command; RESULTS.md's are those of its tables (test_results.py).
 WRITTEN = [(page, command) for page in PAGES for command in documented.commands(page.read_text(encoding="utf-8"))]
 REFUSED = [refusal for page in PAGES for refusal in documented.refusals(page.read_text(encoding="utf-8"))]
@@ -134,7 +135,7 @@ def test_each_key_and_option_named_exists(page):
             assert f"{key[1]}.{key[2]}" in all_keys(), span
         choice = re.fullmatch(r"([\w/]+)=([\w|]+)", span)
         if choice and choice[1] in groups:
-            for option in set(choice[2].split("|")) - {"basic", "joblib", "submitit_local", "submitit_slurm"}:
+            for option in set(choice[2].split("|")) - HYDRAS_OWN:
                 assert (conf_dir() / choice[1] / f"{option}.yaml").is_file(), span
 
 
