@@ -1,4 +1,4 @@
-"""TODO"""
+"""The loss's terms in nats: cross-entropy by its chain rule, grids that are not blank, the KL."""
 
 from typing import NamedTuple
 
