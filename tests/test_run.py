@@ -231,6 +231,17 @@ def test_stopped_by_a_signal_it_saves_the_last_step_and_says_how_to_go_on(
     assert status["reason"] in out
 
 
+def test_stopped_while_it_is_judged_it_says_so(tiny_workplace, tmp_path):
+    """After its last step a run holds no signal back: it ends at once, and its state is not left at `running`."""
+    judging = "import arc_vae.runs.run as run, signal; from arc_vae.train import main; "
+    judging += "run.evaluate_run = lambda *_: signal.raise_signal(signal.SIGTERM); main()"
+    words = [*TINY, "training.max_epochs=1", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = subprocess.run([sys.executable, "-c", judging, *words], cwd=tiny_workplace, capture_output=True, text=True)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert done.returncode == -signal.SIGTERM and "Traceback" not in done.stderr, done.stderr
+    assert status["state"] == "preempted" and "SIGTERM" in status["reason"] and "goes on" in status["reason"]
+
+
 def test_evaluate_rewrites_the_same_metrics(tiny_run, tiny_workplace, tmp_path):
     copy = shutil.copytree(tiny_run, tmp_path / "copy")
     metrics = json.loads((copy / "metrics.json").read_text())

@@ -28,7 +28,7 @@ from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.checkpoint_files import BEST, LAST, CheckpointWriter, numbered_checkpoints
 from arc_vae.training.profiling import profiled
 from arc_vae.training.short_runs import cap_warmups, longest_warmup, warn_of_short_run
-from arc_vae.training.signals import Interrupted
+from arc_vae.training.signals import Stopped, stopped_by_signals
 from arc_vae.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
@@ -70,9 +70,10 @@ def recorded_state(directory: RunDirectory, command: str) -> Iterator[None]:
     """Keep status.json true while a run goes on, and say in it how the run was stopped or failed."""
     try:
         directory.set_state("running")
-        yield
-    except (Interrupted, KeyboardInterrupt) as stop:
-        number = stop.signal if isinstance(stop, Interrupted) else signal.SIGINT
+        with stopped_by_signals():
+            yield
+    except (Stopped, KeyboardInterrupt) as stop:
+        number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
         reason = f"stopped by {number.name}; {command} goes on"
         directory.set_state("preempted", reason)
         logger.warning(reason)

@@ -1,6 +1,9 @@
 """Signals that stop a run, deferred to the end of the step, when everything can be saved."""
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -8,8 +11,8 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 
-class Interrupted(BaseException):
-    """Training stopped between two steps and is saved; `signal` is what asked for it.
+class Stopped(BaseException):
+    """A run told to stop, by `signal`, where nothing can be saved: goes on from the last checkpoint.
 
     No `Exception`, as KeyboardInterrupt is none: nothing on the way up takes it for a failure.
     """
@@ -17,6 +20,10 @@ class Interrupted(BaseException):
     def __init__(self, number: int):
         self.signal = signal.Signals(number)
         super().__init__(self.signal.name)
+
+
+class Interrupted(Stopped):
+    """Training stopped between two steps and is saved."""
 
 
 class DeferredSignals:
@@ -57,3 +64,27 @@ class DeferredSignals:
     def _restore(self) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """While it holds, a signal of SIGNALS that would end the process on the spot raises Stopped.
+
+    So a run that is told to stop before its first step or after its last, while it is judged, can say so in
+    status.json. Handlers that somebody set (submitit's, Python's own of Ctrl-C) stay.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
