@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import wandb  # noqa: E402
-
-# Crash reports would go to W&B's own servers, whatever the mode.
+# Crash reports would go to W&B's own servers, whatever the mode; some versions of wandb read this once, when imported.
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+import wandb  # noqa: E402
 
 # Its own log file has everything; passed on, a traceback of each failure would reach the console too.
 logging.getLogger("wandb").propagate = False

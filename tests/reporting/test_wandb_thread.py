@@ -239,6 +239,16 @@ def stuck(tmp_path):
     os.kill(int((tmp_path / "core").read_text()), signal.SIGKILL)
 
 
+def test_wandb_is_imported_with_its_crash_reports_off(tmp_path):
+    """Some versions read the variable once, then: set afterwards, reports would go to W&B's own servers."""
+    (tmp_path / "wandb.py").write_text("import os\nprint(os.environ.get('WANDB_ERROR_REPORTING'))\n")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = {name: value for name, value in os.environ.items() if name != "WANDB_ERROR_REPORTING"}
+    command = [sys.executable, "-c", "import arc_vae.tracking.wandb_session"]
+    done = subprocess.run(command, env=environment | {"PYTHONPATH": paths}, capture_output=True, text=True, cwd="/")
+    assert done.stdout == "false\n", done.stderr
+
+
 def test_a_process_whose_wandb_is_dead_ends(tmp_path, stuck):
     assert stuck(finish_timeout=1).wait(1 + 10) == 0
     errors = (tmp_path / "stderr").read_text()
