@@ -38,54 +38,61 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
-        def guarded(cfg: DictConfig) -> Any:
-            try:
-                hydra_config = HydraConfig.get()
-                trust_of_command(cfg.get("trust", []), hydra_config.runtime.config_sources)
-                # Again, since the jobs of a sweep do not pass by ValidateConfig.
-                validate_config(cfg, config_name)
-                return task(cfg)
-            except Exception as error:
-                if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    raise job_failed(error) from error
-                if isinstance(error, UserError):
-                    exit_with_error(error)
-                raise
-
-        # Hydra names the job after the task's module.
-        guarded.__module__ = task.__module__
-
-        def main() -> None:
-            drop_unwritable_output()
-            # Hydra then raises what it would otherwise print in its own words.
-            before = os.environ.get("HYDRA_FULL_ERROR")
-            os.environ["HYDRA_FULL_ERROR"] = "1"
-            ignore_plugins_of_current_folder()
-            try:
-                try:
-                    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
-                finally:
-                    # Before anything is raised that ended it.
-                    report_hydra_sweep()
-            except JobFailed as error:
-                print(f"error: {error}", file=sys.stderr)
-                raise SystemExit(JOB_FAILED) from None
-            except (UserError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:
-                mistake = as_user_error(error, config_name)
-                if mistake is None or (SHOW_TRACEBACK and mistake is not error):
-                    raise
-                exit_with_error(mistake)
-            except KeyboardInterrupt:
-                print("interrupted", file=sys.stderr)
-                raise SystemExit(INTERRUPTED) from None
-            finally:
-                locks.release_all()
-                if before is None:
-                    del os.environ["HYDRA_FULL_ERROR"]
-
-        return main
+        return lambda: _run(_guarded(task, config_name), config_name)
 
     return decorate
+
+
+def _guarded(task: Callable[[DictConfig], Any], config_name: str) -> Callable[[DictConfig], Any]:
+    """The task on a valid configuration; what ends a sweep's job is said of it, what ends a run ends the process."""
+
+    def guarded(cfg: DictConfig) -> Any:
+        try:
+            hydra_config = HydraConfig.get()
+            trust_of_command(cfg.get("trust", []), hydra_config.runtime.config_sources)
+            # Again, since the jobs of a sweep do not pass by ValidateConfig.
+            validate_config(cfg, config_name)
+            return task(cfg)
+        except Exception as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise job_failed(error) from error
+            if isinstance(error, UserError):
+                exit_with_error(error)
+            raise
+
+    # Hydra names the job after the task's module.
+    guarded.__module__ = task.__module__
+    return guarded
+
+
+def _run(task: Callable[[DictConfig], Any], config_name: str) -> None:
+    """Have Hydra compose the configuration of this process's command line and call the task, once or for each job."""
+    drop_unwritable_output()
+    # Hydra then raises what it would otherwise print in its own words.
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    ignore_plugins_of_current_folder()
+    try:
+        try:
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(task)()
+        finally:
+            # Before anything is raised that ended it.
+            report_hydra_sweep()
+    except JobFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(JOB_FAILED) from None
+    except (UserError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+        mistake = as_user_error(error, config_name)
+        if mistake is None or (SHOW_TRACEBACK and mistake is not error):
+            raise
+        exit_with_error(mistake)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    finally:
+        locks.release_all()
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
 
 
 def as_user_error(error: Exception, config_name: str | None = None) -> UserError | None:

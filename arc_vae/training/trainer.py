@@ -143,17 +143,22 @@ class Trainer:
                     refuse_diverged({}, f"after step {state.step}", state.model)
                     checkpoints.save_last(state.state_dict())
                     raise
-                when = f"after epoch {state.epoch + 1}"
-                refuse_diverged({}, when, state.model)
-                with autocast(self.device, self.precision):
-                    metrics = validation_metrics(state.model, loss, beta_schedule.final_beta, val_grids)
-                refuse_diverged(metrics, when)
+                metrics = self._validate(state, loss, beta_schedule.final_beta, val_grids)
                 state.end_epoch(train_loss, metrics, seconds=time.perf_counter() - started)
                 if state.epoch % self.criteria_every == 0 or self._is_finished(state):
                     metrics |= epoch_validity(state.model, corpus, val_grids)
                 self._log_and_save(state, metrics, record, checkpoints, draw)
                 watch.look(state.step, metrics)
         checkpoints.save_final(state.state_dict())
+
+    def _validate(self, state: TrainingState, loss: Loss, final_beta: float, val_grids: torch.Tensor) -> dict:
+        """The epoch's validation record; a model that has diverged is refused before anything is saved of it."""
+        when = f"after epoch {state.epoch + 1}"
+        refuse_diverged({}, when, state.model)
+        with autocast(self.device, self.precision):
+            metrics = validation_metrics(state.model, loss, final_beta, val_grids)
+        refuse_diverged(metrics, when)
+        return metrics
 
     def _is_finished(self, state: TrainingState) -> bool:
         return state.epoch >= self.max_epochs or state.early_stopping.should_stop
