@@ -17,6 +17,11 @@ def override(key: str, value: str | Path) -> str:
     return shlex.quote(f"{key}='{escaped}'")
 
 
+def worker_command(job: Path) -> str:
+    """What runs a sweep's job, or goes on with it."""
+    return f"python -m arc_vae.sweeps.worker {shlex.quote(str(job))}"
+
+
 def resume_command(run: Path) -> str:
     """What goes on with a run."""
     return f"python -m arc_vae.train {override('resume', run)}"

@@ -1,4 +1,4 @@
-"""`conf/`: where it lies, which keys and targets it states, and how a mistake in using it is said."""
+"""Which keys, groups and options `conf/` states."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -59,6 +59,16 @@ class Corpus:
             seen = set(earlier)
             shared["/".join(pair)] = sum(key in seen for key in later)
         return shared
+
+    def about(self) -> dict[str, Any]:
+        """What metrics.json says of it."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "sizes": self.sizes,
+            "background_share": self.background_share,
+            "shared_grids": self.shared_grids,
+        }
 
     def describe(self) -> str:
         """One line: name, sizes, background share, grids shared between splits, digest."""

@@ -11,7 +11,7 @@ import numpy as np
 
 
 class StableRandom:
-    """A stream of random integers named by its key, for example `RawRandom("atomic", seed, block)`.
+    """A stream of random integers named by its key, for example `StableRandom("atomic", seed, block)`.
 
     Streams of different keys are independent: PCG64's whole state and increment are
     a SHA-256 digest of the key.

@@ -123,14 +123,19 @@ def _validity(
 
 def _decode_paths(model: VAE, mu: torch.Tensor, generator: torch.Generator) -> dict[str, np.ndarray]:
     """Paths between the posterior means of random disjoint pairs of test grids, decoded, by name."""
-    count = min(NUM_PATHS, len(mu) // 2)
-    chosen = torch.randperm(len(mu), generator=generator)[: 2 * count].to(mu.device)
-    start, end = mu[chosen[:count]], mu[chosen[count:]]
+    start, end = _disjoint_pairs(mu, NUM_PATHS, generator)
     paths = {
         "straight": straight_paths(start, end, STEPS),
         **model.interpolation_paths(start, end, STEPS),
     }
     return {name: _decode_path(model, codes) for name, codes in paths.items()}
+
+
+def _disjoint_pairs(codes: torch.Tensor, most: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Up to so many pairs of codes (N, d), no code in two: (P, d) both."""
+    count = min(most, len(codes) // 2)
+    chosen = torch.randperm(len(codes), generator=generator)[: 2 * count].to(codes.device)
+    return codes[chosen[:count]], codes[chosen[count:]]
 
 
 def _decode_path(model: VAE, codes: torch.Tensor) -> np.ndarray:
@@ -172,9 +177,7 @@ def validation_validity(model: VAE, corpus: Corpus, mu: torch.Tensor, num_sample
     generator = torch.Generator().manual_seed(VALIDATION_SEED)
     z = torch.randn(num_samples, mu.shape[1], generator=generator).to(mu.device)
     samples = decode_grids(model.decoder, z).cpu().numpy()
-    count = min(num_paths, len(mu) // 2)
-    chosen = torch.randperm(len(mu), generator=generator)[: 2 * count].to(mu.device)
-    paths = _decode_path(model, straight_paths(mu[chosen[:count]], mu[chosen[count:]], STEPS))
+    paths = _decode_path(model, straight_paths(*_disjoint_pairs(mu, num_paths, generator), STEPS))
     yardstick = fitted_detector(corpus)
     valid = valid_points(paths, lambda between: yardstick.is_valid(structural_statistics(between)))
     return {

@@ -49,10 +49,9 @@ class Scale(GridStep):
         reason = torch.where(self.of.missing(chosen), NOT_THERE, FINE)
         box = scene
         if self.of.whole:
-            first = scene.corner.masked_fill(~scene.present[:, :, None], SIZE - 1).amin(dim=1, keepdim=True)
-            last = (scene.corner + scene.extent).masked_fill(~scene.present[:, :, None], 1).amax(dim=1, keepdim=True)
-            extent = (last - first).clamp(min=1).expand_as(scene.extent)
-            box = scene._replace(corner=first.expand_as(scene.corner), extent=extent)
+            first, last = scene.bounds()
+            extent = (last - first).clamp(min=1)[:, None].expand_as(scene.extent)
+            box = scene._replace(corner=first[:, None].expand_as(scene.corner), extent=extent)
         possible = (SIZE // box.extent.amax(dim=-1)).clamp(max=self.factor)
         factor = torch.where(chosen, possible, 1)
         extent = box.extent * factor[:, :, None]

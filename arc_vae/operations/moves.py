@@ -23,12 +23,10 @@ class Translate(SceneStep):
         if not self.of.whole:
             moved = scene.corner + shift[:, None] * chosen[:, :, None]
             return self.settle(scene, scene._replace(corner=moved), chosen)
-        there = scene.present[:, :, None]
-        first = scene.corner.masked_fill(~there, SIZE - 1).amin(dim=1)
-        last = (scene.corner + scene.extent).masked_fill(~there, 1).amax(dim=1)
+        first, last = scene.bounds()
         possible = torch.minimum(torch.maximum(shift, -first), SIZE - last)
         crosses = (possible != shift).any(dim=1) & (self.border == "refuse")
-        moved = scene.corner + possible[:, None] * there
+        moved = scene.corner + possible[:, None] * scene.present[:, :, None]
         return scene._replace(corner=moved), torch.where(crosses, BORDER, FINE)
 
     def stopped(self, before: Scene, wanted: Scene, chosen: Tensor) -> Scene:

@@ -1,10 +1,9 @@
 """A run's best model and its corpus, to work with."""
 
-from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models.base import VAE
 from arc_vae.models.saved import load_weights
-from arc_vae.runs.evaluate_run import check_corpus_digest
+from arc_vae.runs.evaluate_run import check_corpus_digest, load_best
 from arc_vae.runs.experiment import load_experiment
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training.checkpoint_files import BEST
@@ -20,7 +19,7 @@ def restore(run: str, device: str) -> tuple[RunDirectory, VAE, Corpus, bool]:
     directory = RunDirectory(run)
     experiment = load_experiment(directory, device)
     path = directory.checkpoints / BEST
-    best = load_checkpoint(path, {"model_state_dict", "corpus_sha256"}, "the vae_best.pth of an arc_vae run")
+    best = load_best(directory)
     corpus = experiment.source.load()
     check_corpus_digest(corpus.sha256, best, path)
     model = experiment.model.to(experiment.trainer.device)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arc_vae.common.grids import symmetry_table
+from arc_vae.common.grids import SIZE, symmetry_table
 from arc_vae.models.object_slots.symmetries import Symmetries
 
 # Why an operation was refused, by number; 0 where it was not.
@@ -56,6 +56,12 @@ class Scene(NamedTuple):
     def num_objects(self) -> Tensor:
         """How many objects there are, (B,)."""
         return self.present.sum(dim=1)
+
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """The box of all objects together: its first row and column, and those after its last, (B, 2) both."""
+        absent = ~self.present[:, :, None]
+        first = self.corner.masked_fill(absent, SIZE - 1).amin(dim=1)
+        return first, (self.corner + self.extent).masked_fill(absent, 1).amax(dim=1)
 
     def objects(self) -> dict[str, Any]:
         """The fields that have one entry for each object."""

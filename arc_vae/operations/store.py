@@ -1,16 +1,15 @@
 """`checkpoints/operators.pth`: what was learnt for a checkpoint's codes, kept beside it and loaded with it."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint, save_checkpoint
 from arc_vae.models.base import VAE
 from arc_vae.models.outsized import limited_to
+from arc_vae.models.saved import weights_digest
 from arc_vae.operations.learnt import MAX_WEIGHTS, MeanDifference, Ridge
 from arc_vae.operations.network import SmallNetwork
 
@@ -31,7 +30,7 @@ def save_operators(path: Path, model: VAE, operators: dict[str, nn.Module], vali
         }
         for name, operator in operators.items()
     }
-    save_checkpoint({"format": FORMAT, "weights": weights_digest(model), "operators": entries}, path)
+    save_checkpoint({"format": FORMAT, "weights": weights_digest(model.state_dict()), "operators": entries}, path)
 
 
 def load_operators(path: Path, model: Any) -> dict[str, dict]:
@@ -45,7 +44,7 @@ def load_operators(path: Path, model: Any) -> dict[str, dict]:
     state = load_checkpoint(path, {"format", "weights", "operators"}, WHAT)
     if state["format"] != FORMAT or not isinstance(state["operators"], dict):
         raise UserError(f"{path} has format {state['format']}, not {FORMAT}: learn the operators anew with fit=true")
-    if state["weights"] != weights_digest(model):
+    if state["weights"] != weights_digest(model.state_dict()):
         raise UserError(
             f"{path} was learnt for the codes of another checkpoint: learn the operators anew with fit=true"
         )
@@ -71,12 +70,3 @@ def _rebuilt(entry: dict, path: Path) -> nn.Module:
     if sum(parameter.numel() for parameter in operator.parameters()) > MAX_WEIGHTS:
         raise UserError(f"{path} is not {WHAT}: an operator has more than {MAX_WEIGHTS:,} weights")
     return operator
-
-
-def weights_digest(model: VAE) -> str:
-    """A digest of the model's weights, wherever they lie in memory."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

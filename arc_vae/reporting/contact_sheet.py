@@ -3,6 +3,7 @@
 matplotlib is imported only when a figure is made, and never through pyplot, whose state is global.
 """
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,4 +75,12 @@ class ContactSheet:
 
 def save_figure(figure: "Figure", path: Path) -> None:
     """Write a PNG under a temporary name, then rename it; the same figure gives the same bytes."""
-    write_atomically(Path(path), lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
+    content = figure_png(figure)
+    write_atomically(Path(path), lambda file: file.write(content))
+
+
+def figure_png(figure: "Figure") -> bytes:
+    """The figure as a PNG; the same figure gives the same bytes."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()

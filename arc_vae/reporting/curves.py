@@ -1,13 +1,12 @@
 """A run's curves, drawn from its metrics.jsonl."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from arc_vae.evaluation.catalog import ACTIVE_KL_NATS
-from arc_vae.reporting.contact_sheet import INK, MUTED
+from arc_vae.reporting.contact_sheet import INK, MUTED, figure_png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,9 +73,7 @@ def draw_curves(records: Sequence[dict[str, Any]]) -> bytes:
             axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.yaxis.get_major_locator().set_params(integer=True)
         _decorate(axes, title)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None})
-    return png.getvalue()
+    return figure_png(figure)
 
 
 def metric_series(records: Sequence[dict[str, Any]], metric: str) -> tuple[np.ndarray, np.ndarray]:

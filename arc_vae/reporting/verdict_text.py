@@ -1,8 +1,8 @@
 """The verdict as a user reads it."""
 
-import shlex
 from pathlib import Path
 
+from arc_vae.common.commands import override
 from arc_vae.common.printable import printable
 from arc_vae.evaluation.catalog import CATALOG
 from arc_vae.evaluation.noise import against_noise, doubts, with_error
@@ -10,7 +10,7 @@ from arc_vae.evaluation.noise import against_noise, doubts, with_error
 
 def fallback_command(run: Path) -> str:
     """What to type to have a run's failures explained and answered."""
-    return f"python -m arc_vae.fallback run={shlex.quote(str(run))} launch=true"
+    return f"python -m arc_vae.fallback {override('run', run)} launch=true"
 
 
 def format_verdict(metrics: dict) -> str:

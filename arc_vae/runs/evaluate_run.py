@@ -39,23 +39,31 @@ def check_corpus_digest(sha256: str, state: dict, checkpoint: Path) -> None:
         )
 
 
+def load_best(directory: RunDirectory) -> dict:
+    """What the vae_best.pth of a run holds.
+
+    Raises:
+        UserError: there is none, or it is another's.
+    """
+    wanted = {"model_state_dict", "corpus_sha256", "epoch"}
+    return load_checkpoint(directory.checkpoints / BEST, wanted, "the vae_best.pth of an arc_vae run")
+
+
 def measure_run(
-    directory: RunDirectory, experiment: Experiment, corpus: Corpus, another: bool = False
+    directory: RunDirectory, experiment: Experiment, corpus: Corpus, part_of: Corpus | None = None
 ) -> tuple[dict, Measurements, dict]:
     """What metrics.json says of the best checkpoint on the corpus's test split, and what its pictures are drawn from.
 
-    The third is how far training had come: the last step and the digest of the corpus trained on, which unless
-    `another` must be this one.
+    The third is how far training had come: the last step and the digest of the corpus trained on, which must be this
+    one. Unless another is judged: `part_of` is that one as a whole, its splits in their own places.
     """
     best_file = directory.checkpoints / BEST
-    best = load_checkpoint(
-        best_file, {"model_state_dict", "corpus_sha256", "epoch"}, "the vae_best.pth of an arc_vae run"
-    )
+    best = load_best(directory)
     wanted = {"epoch", "step", "seconds", "precision"}
     last = load_last(directory.checkpoints, wanted, "the last.pth of an arc_vae run")
     if last is None:
         raise UserError(f"{directory.checkpoints / LAST} does not exist; give a run directory as training left it")
-    if not another:
+    if part_of is None:
         check_corpus_digest(corpus.sha256, best, best_file)
     device = experiment.trainer.device
     # In training's own memory layout, so that evaluating again gives the same sums to the last digit.
@@ -66,7 +74,7 @@ def measure_run(
     metrics = {
         **evaluation.metrics,
         # What sweeps are ordered by; test figures decide nothing but the verdict.
-        **({} if another else {"validation": measure_validation(model, corpus, experiment.criteria, device)}),
+        **({} if part_of else {"validation": measure_validation(model, corpus, experiment.criteria, device)}),
         "latent_dim": model.latent_dim,
         "beta": beta,
         "beta_effective": experiment.loss.effective_beta(beta, model.latent_dim),
@@ -74,13 +82,7 @@ def measure_run(
         "best_epoch": best["epoch"],
         "seconds": last["seconds"],
         "precision": last["precision"],
-        "corpus": {
-            "name": corpus.name,
-            "sha256": corpus.sha256,
-            "sizes": corpus.sizes,
-            "background_share": corpus.background_share,
-            "shared_grids": corpus.shared_grids,
-        },
+        "corpus": (part_of or corpus).about(),
         "versions": versions(),
         "git": git_state(),
     }

@@ -36,16 +36,8 @@ def judge_other(directory: RunDirectory, experiment: Experiment, source: Any, sp
             raise UserError(
                 f"{corpus.name}: the {name} split holds {corpus.sizes[name]} grids; the verdict needs at least {FOLDS}"
             )
-    metrics, _, trained = measure_run(directory, experiment, held_out(corpus, split), another=True)
-    metrics["corpus"] |= {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "sizes": corpus.sizes,
-        "background_share": corpus.background_share,
-        "shared_grids": corpus.shared_grids,
-        "split": split,
-        "trained_on": trained["corpus_sha256"],
-    }
+    metrics, _, trained = measure_run(directory, experiment, held_out(corpus, split), part_of=corpus)
+    metrics["corpus"] |= {"split": split, "trained_on": trained["corpus_sha256"]}
     file = free_file(directory.path / FOLDER, corpus, split)
     file.parent.mkdir(exist_ok=True)
     write_json(file, metrics)

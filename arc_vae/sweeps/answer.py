@@ -5,6 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from arc_vae.common.printable import printable
+from arc_vae.reporting.verdict_text import fallback_command
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.fallback import diagnose, fallback_variants
 from arc_vae.sweeps.job_files import all_overrides
@@ -30,7 +31,7 @@ def answer_failures(run_path: str, launcher_config: DictConfig | None, sweep_dir
     variants = {sweep: fallback_variants(run, sweep) for sweep in sweeps}
     print(f"\n{describe_cost(run, variants)}")
     if launcher_config is None:
-        print(f"launch: python -m arc_vae.fallback run={run.path} launch=true")
+        print(f"launch: {fallback_command(run.path)}")
         return True
     from hydra.utils import instantiate
 

@@ -13,7 +13,7 @@ from arc_vae.common.errors import JobFailed, UserError
 from arc_vae.evaluation.catalog import objective_value
 from arc_vae.sweeps.claim import claim_sweep, leave_as_it_was, refuse_other_configuration
 from arc_vae.sweeps.dry_run import describe_launch, forget_sweep
-from arc_vae.sweeps.job_files import SweepJob, frozen_config, write_frozen_config, write_jobs
+from arc_vae.sweeps.job_files import SweepJob, frozen_config, read_jobs, write_frozen_config, write_jobs
 from arc_vae.sweeps.slurm_queue import queued_jobs, settle_submission
 from arc_vae.sweeps.snapshot import take_snapshot
 from arc_vae.sweeps.status import JobStatus as JobEntry
@@ -90,7 +90,7 @@ def rerun_unfinished(sweep: Path, launcher_config: DictConfig) -> int:
     """
     from hydra.utils import instantiate
 
-    read_statuses(sweep)  # a sweep directory, before anything is written there
+    read_jobs(sweep)  # a sweep directory, before anything is written there
     claim_sweep(sweep)
     settle_submission(sweep)
     jobs = [entry.job for entry in unfinished(read_statuses(sweep), queued_jobs(sweep))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from arc_vae.common.commands import override
+from arc_vae.common.commands import override, worker_command
 from arc_vae.common.errors import UserError
 from arc_vae.common.inside import inside
 from arc_vae.common.printable import printable
@@ -44,7 +44,7 @@ class JobStatus:
         """What runs the job again, or goes on with it, with the code it was submitted with where that was copied."""
         code = code_environment(self.job.directory.parent, refuse=False).items()
         setting = "".join(f"{name}={shlex.quote(value)} " for name, value in code)
-        return f"{setting}python -m arc_vae.sweeps.worker {shlex.quote(str(self.job.directory))}"
+        return f"{setting}{worker_command(self.job.directory)}"
 
     @property
     def validation(self) -> dict:
@@ -86,7 +86,7 @@ def read_entry(job: SweepJob, queue: Queue = queued_ids_if_any) -> JobStatus:
     status = run.status()
     state, reason = status.get("state", "pending"), status.get("reason") or ""
     epochs = epochs_done(job.directory / METRICS_LOG)
-    if state == "running" and not _alive(run, queue):
+    if state == "running" and not _alive(run, status, queue):
         state = "failed"
         words = [f"process {status['pid']} on {status['host']} ended without a word, after epoch {epochs}"]
         reason = "; Slurm: ".join([*words, *filter(None, [slurmstepd_error(job.directory)])])
@@ -112,12 +112,12 @@ def epochs_done(file: Path) -> int:
     return 0
 
 
-def _alive(run: RunDirectory, queue: Queue) -> bool:
+def _alive(run: RunDirectory, status: dict, queue: Queue) -> bool:
     """Whether a running job's process lives.
 
     Its lock tells, on most network file systems from another machine too; else Slurm; else what it wrote a moment ago.
     """
-    locked, status = run.is_locked(), run.status()
+    locked = run.is_locked()
     if locked:
         return True
     if status["host"] == os.uname().nodename:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_text
 from arc_vae.common.inside import inside
-from arc_vae.reporting.contact_sheet import GAP, HEADER, TILE
+from arc_vae.reporting.contact_sheet import GAP, HEADER, TILE, figure_png
 from arc_vae.reporting.html import badge, image, page, section, table
 from arc_vae.sweeps.leaderboard import HEAD, leaderboard_csv, ranked, summary_line, table_rows
 from arc_vae.sweeps.status import JobStatus
@@ -120,9 +120,7 @@ def rate_distortion(entries: Sequence[JobStatus]) -> bytes:
     title = f"Validation; green passes all criteria; grey: equal ELBO, {apart} nats apart{left_out}"
     axes.set_title(title, fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None})
-    return png.getvalue()
+    return figure_png(figure)
 
 
 def _place(entry: JobStatus) -> tuple[float, float] | None:

@@ -1,11 +1,11 @@
 """`python -m arc_vae.sweeps.worker <job directory> [trust=[module,…]]`: run, or go on with, a frozen job."""
 
 import logging
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from arc_vae.common.commands import worker_command
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
 from arc_vae.common.inside import refuse_links_outside
 from arc_vae.common.output import drop_unwritable_output
@@ -31,14 +31,13 @@ def run_job(directory: Path, wait_seconds: float = 0, trusted: Sequence[str] = (
     refuse_links_outside(directory)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
-    command = f"python -m arc_vae.sweeps.worker {shlex.quote(str(directory))}"
     try:
         config = load_frozen_config(directory)
     except UserError as error:
         # For the ledger: the run itself has not begun and says nothing.
         RunDirectory(directory).set_state("failed", f"UserError: {error}", "user_error")
         raise
-    run_training(config, directory, command=command, wait_seconds=wait_seconds)
+    run_training(config, directory, command=worker_command(directory), wait_seconds=wait_seconds)
 
 
 def main() -> None:

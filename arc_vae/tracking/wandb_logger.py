@@ -1,6 +1,6 @@
 """The Weights & Biases side of a run's record, which may fail, hang or be absent without the run noticing.
 
-`metrics.jsonl` is the source of truth (`record.py`); this is its copy for W&B. No call but
+`metrics.jsonl` is the source of truth (`metrics_log.py`); this is its copy for W&B. No call but
 `finish` waits for anything: a thread carries them out in order (`wandb_thread.py`).
 """
 

@@ -54,10 +54,9 @@ class CheckpointWriter:
             save_checkpoint({**state, keys.DIGEST: origin["digest"]}, self.path(BEST))
             save_parts(model, self.directory, origin)
         if numbered:
-            kept = [self.path(f"{part}_epoch_{epoch}.pth") for part in ("vae", "encoder", "decoder")]
-            save_checkpoint({**state, keys.DIGEST: origin["digest"]}, kept[0])
-            save_module(model.encoder, kept[1], origin)
-            save_module(model.decoder, kept[2], origin)
+            vae = self.path(f"vae_epoch_{epoch}.pth")
+            save_checkpoint({**state, keys.DIGEST: origin["digest"]}, vae)
+            kept = [vae, *save_parts(model, self.directory, origin, f"_epoch_{epoch}")]
         self.save_last(state)
         return kept
 
@@ -77,13 +76,15 @@ def numbered_checkpoints(directory: Path) -> list[Path]:
 
 def origin_of(state: dict) -> dict:
     """What names the model of a checkpoint in the files of its halves."""
-    return {"epoch": state["epoch"], "digest": weights_digest(state["model_state_dict"])}
+    return {"epoch": state[keys.EPOCH], "digest": weights_digest(state[keys.MODEL])}
 
 
-def save_parts(model: VAE, directory: Path, origin: dict) -> None:
-    """Write encoder.pth and decoder.pth of a model."""
-    save_module(model.encoder, directory / "encoder.pth", origin)
-    save_module(model.decoder, directory / "decoder.pth", origin)
+def save_parts(model: VAE, directory: Path, origin: dict, suffix: str = "") -> list[Path]:
+    """Write encoder.pth and decoder.pth of a model, with a suffix to their names; the files."""
+    files = [directory / f"{part}{suffix}.pth" for part in ("encoder", "decoder")]
+    save_module(model.encoder, files[0], origin)
+    save_module(model.decoder, files[1], origin)
+    return files
 
 
 def mend_parts(model: VAE, directory: Path) -> None:

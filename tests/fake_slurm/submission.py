@@ -34,6 +34,7 @@ IDLE = (
     "gpus-per-node",
     "nodes",
     "ntasks-per-node",
+    "open-mode",
     "qos",
     "wckey",
 )
@@ -41,22 +42,7 @@ IDLE = (
 
 def sbatch(words: list[str]) -> str:
     """Queue a script, or an array of it."""
-    texts = (
-        "array",
-        "begin",
-        "chdir",
-        "comment",
-        "error",
-        "job-name",
-        "mem",
-        "open-mode",
-        "output",
-        "partition",
-        "signal",
-        "time",
-        "wrap",
-    )
-    parser = Parser("sbatch", *texts, *IDLE)
+    parser = Parser("sbatch", *HEEDED, *IDLE)
     parser.add_argument("script", nargs="?")
     script = parser.parse_args(words).script
     text = Path(script).read_text() if script else ""

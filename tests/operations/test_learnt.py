@@ -8,10 +8,11 @@ from torch import nn
 from arc_vae import operations
 from arc_vae.common.errors import UserError
 from arc_vae.models import BetaVAE
+from arc_vae.models.saved import weights_digest
 from arc_vae.operations.fitting import varied
 from arc_vae.operations.learnt import MAX_WEIGHTS, MeanDifference, Pairs, Ridge
 from arc_vae.operations.network import SmallNetwork, weighted_cross_entropy
-from arc_vae.operations.store import give_operators, load_operators, save_operators, weights_digest
+from arc_vae.operations.store import give_operators, load_operators, save_operators
 
 
 def pairs(wanted) -> Pairs:
@@ -124,7 +125,7 @@ def test_operators_of_other_weights_are_refused(model, tmp_path):
 def test_foreign_entries_are_refused(model, tmp_path, entry):
     if entry["state_dict"] is None:
         entry["state_dict"] = SmallNetwork(4, width=400).state_dict()
-    state = {"format": 1, "weights": weights_digest(model), "operators": {"x": entry}}
+    state = {"format": 1, "weights": weights_digest(model.state_dict()), "operators": {"x": entry}}
     torch.save(state, tmp_path / "operators.pth")
     with pytest.raises(UserError, match=r"operators.pth is not"):
         load_operators(tmp_path / "operators.pth", model)
