@@ -5,6 +5,7 @@ import importlib
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # A sweep gives a lone job every core: its threads sleep while they wait, since other tests run beside it.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["WANDB_ERROR_REPORTING"] = "false"
+# A shell without job control has what it starts by `&` ignore Ctrl-C, and so all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # 16 steps an epoch through all three phases of β: seconds, not a result. The same precision on every machine.
 TINY = (
