@@ -54,6 +54,10 @@ figure, and [lessons.csv](lessons.csv): change those. Figures are of the test sp
 samples are 5,000 draws from the prior. Several seeds stand as mean ± sample standard deviation; where a row has
 one seed, no difference smaller than its neighbours' spread means anything.
 
+**To cite a figure**, give its command, its seeds and the commit that stands above the command: the code and the
+figure were both in the repository there. Where a run recorded the exact commit that trained and judged it,
+results.csv has it in `commit`.
+
 - **object**, **balanced**: share of object cells decoded right; its mean over the colours. **precision**: share
   of the cells decoded as objects that is right. **perfect**: grids with all 256 cells right. **pixel**: all cells.
 - **nats** are a grid's, at β = 1: which cells hold an object, which colours those have, KL; the ELBO is their sum.
@@ -107,9 +111,17 @@ def section(title: str, groups: list[Rows]) -> list[str]:
     page += table(["run", *SAMPLES], ([r[0]["title"], *figures(r, SAMPLES)] for r in groups))
     page += ["```bash"]
     for rows in groups:
-        page += [f"# {rows[0]['title']}: seed={','.join(seeds(rows))}, written down in {rows[0]['recorded_in']}"]
-        page += [line for part in ("prepare", "command") if rows[0][part] for line in command(rows[0][part])]
+        page += [f"# {rows[0]['title']}: figures as of commit {rows[0]['recorded_in']}"]
+        page += command(rows[0]["prepare"]) if rows[0]["prepare"] else []
+        page += command(with_seeds(rows[0]["command"], seeds(rows)))
     return [*page, "```", ""]
+
+
+def with_seeds(run: str, seeds: list[str]) -> str:
+    """The command of `seeds`: several are a sweep of Hydra's; seed 0 alone is every command's own."""
+    if seeds == ["0"] or " -m arc_vae.train" not in run:
+        return run
+    return f"{run} -m seed={','.join(seeds)}"
 
 
 def tried(rows: Rows) -> list[str]:

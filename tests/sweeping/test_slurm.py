@@ -1,5 +1,5 @@
-"""Sweeps on Slurm: all on the stand-in of `tests/fake_slurm/`, those that rest on Slurm's own behaviour on a real one
-of one node too (`clusters.py`).
+"""Sweeps on Slurm: most on the stand-in of `tests/fake_slurm/` and on a real one of one node (`clusters.py`); those
+that take minutes of requeued jobs on the real one alone.
 """
 
 import json
@@ -39,6 +39,11 @@ def on_both(accounting: str = "") -> pytest.MarkDecorator:
     """Run the test on the stand-in and on a real Slurm."""
     kinds = (f"stand-in{accounting}", pytest.param(f"real{accounting}", marks=pytest.mark.slurm))
     return pytest.mark.parametrize("slurm", kinds, indirect=True)
+
+
+def on_real(test: Callable) -> Callable:
+    """Run the test on a real Slurm alone: minutes of jobs that are requeued, which `.ci/run` waits for."""
+    return pytest.mark.parametrize("slurm", ["real"], indirect=True)(pytest.mark.slurm(test))
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +153,7 @@ def test_each_end_of_a_job_is_told_in_words(slurm, tmp_path, monkeypatch):
     assert [final_state(tmp_path / words) for words in ids] == [f"Slurm job {ids[words]} {words}" for words in ids]
 
 
-@on_both()
+@on_real
 def test_one_job_killed_two_requeued_the_others_untouched(slurm, alone, tmp_path):
     """The requeued ones go on where they were and end with the weights of runs that were never interrupted."""
     launcher = launched(slurm, tmp_path, *LONG, "seed=0,1", "training.checkpoint_every=100,101")
@@ -173,7 +178,7 @@ def test_one_job_killed_two_requeued_the_others_untouched(slurm, alone, tmp_path
     assert same(weights(jobs[1]), weights(jobs[3])) and not same(weights(jobs[2]), weights(jobs[3]))
 
 
-@on_both()
+@on_real
 def test_preempted_by_the_other_partition_a_job_goes_on(slurm, alone, tmp_path):
     sweep, (slurm_id,) = detached(slurm, tmp_path, *LONG, "seed=0")
     wait_for(lambda: (sweep / "0" / "metrics.jsonl").is_file())
@@ -184,7 +189,7 @@ def test_preempted_by_the_other_partition_a_job_goes_on(slurm, alone, tmp_path):
     assert same(weights(sweep / "0"), alone(*LONG, "seed=0"))
 
 
-@on_both()
+@on_real
 @pytest.mark.timeout(900)  # on a real Slurm, beside other work, a job of a minute is requeued many times
 def test_out_of_time_a_job_is_requeued_as_often_as_allowed(slurm, alone, tmp_path):
     # Slurm looks at its clock twice a minute, and warns half a minute early: this job 15 to 45 seconds after it began,
