@@ -1,6 +1,6 @@
 """Muon, the default optimizer: every direction of a weight matrix moves alike, so that none is learnt last."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -59,23 +59,31 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever called
         """Move every parameter that has a gradient. `closure` is torch's signature, and not called."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                update = (self._orthogonal if parameter.ndim >= 2 else self._adam)(parameter, gradient, group)
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if group["weight_decay"]:
+                for parameter in moved:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            self._move_matrices([parameter for parameter in moved if parameter.ndim >= 2], group)
+            for parameter in moved:
+                if parameter.ndim < 2:
+                    parameter.add_(self._adam(parameter, parameter.grad, group), alpha=-group["lr"])
 
-    def _orthogonal(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
-        state = self.state[parameter]
+    def _move_matrices(self, parameters: list[Tensor], group: dict) -> None:
+        """Muon's move. All matrices at once: those of as many rows share their rounds."""
+        directions = [self._direction(parameter, group) for parameter in parameters]
+        for parameter, update in zip(parameters, orthogonalize(directions), strict=True):
+            size = UPDATE_RMS * max(update.shape) ** 0.5
+            as_matrix(parameter).add_(update, alpha=-group["lr"] * size)
+
+    def _direction(self, parameter: Tensor, group: dict) -> Tensor:
+        """Nesterov's momentum as a matrix."""
+        state, gradient = self.state[parameter], parameter.grad
+        assert gradient is not None
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"] = F.hardshrink(state["momentum"].lerp_(gradient, 1 - group["momentum"]), NEGLIGIBLE)
-        matrix = gradient.lerp(state["momentum"], group["momentum"]).flatten(1)
-        wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-        update = torch.cat([orthogonalize(rows) for rows in wide.split(BLOCK_ROWS)])
-        update = update if wide is matrix else update.T
-        return update.reshape(parameter.shape) * (UPDATE_RMS * wide.shape[1] ** 0.5)
+        momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        torch.hardshrink(momentum, NEGLIGIBLE, out=momentum)
+        return as_matrix(gradient.lerp(momentum, group["momentum"]))
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
@@ -90,21 +98,52 @@ class Muon(Optimizer):
         return mean / (square.sqrt() + EPS)
 
 
-def orthogonalize(matrix: Tensor) -> Tensor:
-    """About U Vᵀ of a matrix U S Vᵀ (m, n), m ≤ n, by Newton's and Schulz's iteration: singular values 0.7 to 1.2.
+def as_matrix(weight: Tensor) -> Tensor:
+    """A view of a weight as the matrix of its first dimension against the rest, in their order in memory."""
+    if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        weight = weight.permute(0, 2, 3, 1)
+    return weight.flatten(1)
+
+
+def orthogonalize(matrices: list[Tensor]) -> list[Tensor]:
+    """About U Vᵀ of each matrix U S Vᵀ, in blocks of BLOCK_ROWS of its shorter side: singular values 0.7 to 1.2."""
+    blocks = [matrix.split(BLOCK_ROWS, dim=shorter_side(matrix)) for matrix in matrices]
+    # X Xᵀ of a wide block X, Xᵀ X of a tall one.
+    grams = [block.mT @ block if shorter_side(block) else block @ block.mT for parts in blocks for block in parts]
+    roots: dict[int, Iterator[Tensor]] = {}
+    for size in {len(gram) for gram in grams}:
+        roots[size] = iter(inverse_roots(torch.stack([gram for gram in grams if len(gram) == size])))
+    updates = []
+    for parts in blocks:
+        moved = []
+        for block in parts:
+            root = next(roots[min(block.shape)])
+            moved.append(block @ root if shorter_side(block) else root @ block)
+        updates.append(moved[0] if len(moved) == 1 else torch.cat(moved, dim=shorter_side(parts[0])))
+    return updates
+
+
+def shorter_side(matrix: Tensor) -> int:
+    """The dimension of a matrix's shorter side."""
+    return 0 if matrix.shape[0] <= matrix.shape[1] else 1
+
+
+def inverse_roots(grams: Tensor) -> Tensor:
+    """About (X Xᵀ)^-1/2 of each X Xᵀ, (k, m, m), by Newton's and Schulz's iteration.
 
     A round multiplies X by a polynomial of X Xᵀ. These all commute, so only (m, m) matrices go through the rounds.
     """
-    matrix = matrix / matrix.norm().clamp(min=1e-12)
-    gram = matrix @ matrix.T
-    one = torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
+    squares = grams.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-24)[:, None, None]  # of X's norm
+    grams = grams / squares
 
-    def quintic(gram: Tensor) -> Tensor:
-        return torch.addmm(torch.add(B * gram, one, alpha=A), gram, gram, alpha=C)
+    def quintic(grams: Tensor) -> Tensor:
+        polynomial = torch.baddbmm(grams, grams, grams, beta=B, alpha=C)
+        polynomial.diagonal(dim1=1, dim2=2).add_(A)
+        return polynomial
 
-    factor = polynomial = quintic(gram)
+    factors = polynomials = quintic(grams)
     for _ in range(NEWTON_SCHULZ_STEPS - 1):
-        gram = polynomial @ gram @ polynomial
-        polynomial = quintic(gram)
-        factor = polynomial @ factor
-    return factor @ matrix
+        grams = polynomials @ grams @ polynomials
+        polynomials = quintic(grams)
+        factors = polynomials @ factors
+    return factors / squares.sqrt()

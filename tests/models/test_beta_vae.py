@@ -1,10 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 
 from arc_vae.common.errors import InvalidValue
 from arc_vae.models import BetaVAE, Encoder, reparameterize
 from arc_vae.models.base import MIN_SIGMA
-from arc_vae.models.beta_vae.decoder import TransposedConvolution
+from arc_vae.models.beta_vae.convolutions import Convolution, TransposedConvolution, uses_product
 from arc_vae.models.beta_vae.encoder import one_hot
 from arc_vae.models.decoding import argmax_colors
 
@@ -72,6 +74,42 @@ def test_the_transposed_convolution_computes_what_torchs_does():
     assert all(
         torch.allclose(a.grad, b.grad, atol=1e-4) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)
     )
+
+
+@pytest.fixture
+def two_threads():
+    """More threads than one, as where a weight gradient is computed as a product."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("batch", [4, 3], ids=["in parts", "whole"])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "side"),
+    [
+        (partial(Convolution, 8, 4, kernel_size=3, stride=2, padding=1), torch.nn.Conv2d, 6),
+        (partial(TransposedConvolution, 8, 4, kernel_size=4, stride=2, padding=1), torch.nn.ConvTranspose2d, 5),
+    ],
+    ids=["convolution", "transposed"],
+)
+def test_gradients_as_products_are_torchs(two_threads, ours, theirs, side, batch):
+    torch.manual_seed(0)
+    ours = ours()
+    theirs = theirs(8, 4, kernel_size=ours.kernel_size, stride=2, padding=1)
+    theirs.load_state_dict(ours.state_dict())
+    inputs = [torch.randn(batch, 8, side, side).bfloat16().requires_grad_() for _ in range(2)]
+    inputs[1].data = inputs[0].data
+    assert uses_product(inputs[0], ours.stride) and not uses_product(inputs[0].float(), ours.stride)
+    outputs = [ours(inputs[0]), theirs(inputs[1].float())]
+    weights = torch.randn(outputs[1].shape)
+    for output in outputs:
+        (output.float() * weights).sum().backward()
+    seen = [inputs[0], *ours.parameters()]
+    for name, a, b in zip("xwb", seen, [inputs[1], *theirs.parameters()], strict=True):
+        assert (a.grad.float() - b.grad.float()).norm() < 0.01 * b.grad.float().norm(), name
+    assert (outputs[0].float() - outputs[1]).norm() < 0.01 * outputs[1].norm()
 
 
 def test_logvar_is_twice_the_log_of_softplus_sigma():

@@ -8,18 +8,8 @@ from torch import Tensor, nn
 
 from arc_vae.common.errors import require
 from arc_vae.common.grids import NUM_COLORS
+from arc_vae.models.beta_vae.convolutions import TransposedConvolution
 from arc_vae.models.beta_vae.encoder import feature_map_side
-
-
-class TransposedConvolution(nn.ConvTranspose2d):
-    """As its base class, the bias added apart: its gradient costs oneDNN as much as the rest of the backward pass."""
-
-    bias: Tensor
-    padding: tuple[int, int]
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        h = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding)
-        return h + self.bias.to(h.dtype)[:, None, None]
 
 
 class Decoder(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from arc_vae.common.errors import require
 from arc_vae.common.grids import NUM_COLORS, SIZE
 from arc_vae.models.base import MIN_SIGMA, Posterior
+from arc_vae.models.beta_vae.convolutions import Convolution
 
 
 def one_hot(grids: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ class Encoder(nn.Module):
 
         layers: list[nn.Module] = []
         for i, (c_in, c_out) in enumerate(zip(channels, channels[1:], strict=False)):
-            layers += [nn.Conv2d(c_in, c_out, kernel_size=3, stride=1 if i == 0 else 2, padding=1), nn.ReLU()]
+            layers += [Convolution(c_in, c_out, kernel_size=3, stride=1 if i == 0 else 2, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
         self.hidden = nn.Linear(channels[-1] * side * side, hidden_dim)
         self.mu_head = nn.Linear(hidden_dim, latent_dim)
