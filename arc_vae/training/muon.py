@@ -17,6 +17,9 @@ BLOCK_ROWS = 128
 
 # The root mean square of an update against `lr`, where Adam's has about this too (Liu et al. 2025).
 UPDATE_RMS = 0.2
+
+# Matrices that go through the rounds together: threads share them out, and they stay in the processor's cache.
+AT_ONCE = 4
 EPS = 1e-8
 
 # Moments below this count as 0. Those of dead units decay for ever, and slow the processor down once they, or their
@@ -69,11 +72,12 @@ class Muon(Optimizer):
                     parameter.add_(self._adam(parameter, parameter.grad, group), alpha=-group["lr"])
 
     def _move_matrices(self, parameters: list[Tensor], group: dict) -> None:
-        """Muon's move. All matrices at once: those of as many rows share their rounds."""
+        """Muon's move. All matrices at once: those of as many rows go through the rounds together."""
         directions = [self._direction(parameter, group) for parameter in parameters]
-        for parameter, update in zip(parameters, orthogonalize(directions), strict=True):
-            size = UPDATE_RMS * max(update.shape) ** 0.5
-            as_matrix(parameter).add_(update, alpha=-group["lr"] * size)
+        roots = inverse_roots(directions)
+        for parameter, direction, own in zip(parameters, directions, roots, strict=True):
+            size = UPDATE_RMS * max(direction.shape) ** 0.5
+            as_matrix(parameter).add_(orthogonalize(direction, own), alpha=-group["lr"] * size)
 
     def _direction(self, parameter: Tensor, group: dict) -> Tensor:
         """Nesterov's momentum as a matrix."""
@@ -105,31 +109,40 @@ def as_matrix(weight: Tensor) -> Tensor:
     return weight.flatten(1)
 
 
-def orthogonalize(matrices: list[Tensor]) -> list[Tensor]:
-    """About U Vᵀ of each matrix U S Vᵀ, in blocks of BLOCK_ROWS of its shorter side: singular values 0.7 to 1.2."""
-    blocks = [matrix.split(BLOCK_ROWS, dim=shorter_side(matrix)) for matrix in matrices]
-    # X Xᵀ of a wide block X, Xᵀ X of a tall one.
-    grams = [block.mT @ block if shorter_side(block) else block @ block.mT for parts in blocks for block in parts]
-    roots: dict[int, Iterator[Tensor]] = {}
+def inverse_roots(matrices: list[Tensor]) -> list[list[Tensor]]:
+    """About (X Xᵀ)^-1/2 of each matrix's blocks X, of a tall one (Xᵀ X)^-1/2.
+
+    They serve the step they are of alone: they enlarge what is small in X a hundredfold, and in the next step's X that
+    is no longer small.
+    """
+    grams = [block.mT @ block if is_tall(block) else block @ block.mT for own in matrices for block in blocks(own)]
+    found: dict[int, Iterator[Tensor]] = {}
     for size in {len(gram) for gram in grams}:
-        roots[size] = iter(inverse_roots(torch.stack([gram for gram in grams if len(gram) == size])))
-    updates = []
-    for parts in blocks:
-        moved = []
-        for block in parts:
-            root = next(roots[min(block.shape)])
-            moved.append(block @ root if shorter_side(block) else root @ block)
-        updates.append(moved[0] if len(moved) == 1 else torch.cat(moved, dim=shorter_side(parts[0])))
-    return updates
+        alike = torch.stack([gram for gram in grams if len(gram) == size]).split(AT_ONCE)
+        found[size] = iter([root for some in alike for root in newton_schulz(some)])
+    return [[next(found[min(block.shape)]) for block in blocks(matrix)] for matrix in matrices]
 
 
-def shorter_side(matrix: Tensor) -> int:
-    """The dimension of a matrix's shorter side."""
-    return 0 if matrix.shape[0] <= matrix.shape[1] else 1
+def orthogonalize(matrix: Tensor, roots: list[Tensor]) -> Tensor:
+    """About U Vᵀ of each block U S Vᵀ of a matrix, given their roots: singular values 0.7 to 1.2."""
+    updates = [
+        block @ root if is_tall(block) else root @ block for block, root in zip(blocks(matrix), roots, strict=True)
+    ]
+    return updates[0] if len(updates) == 1 else torch.cat(updates, dim=int(is_tall(matrix)))
 
 
-def inverse_roots(grams: Tensor) -> Tensor:
-    """About (X Xᵀ)^-1/2 of each X Xᵀ, (k, m, m), by Newton's and Schulz's iteration.
+def blocks(matrix: Tensor) -> tuple[Tensor, ...]:
+    """A matrix's parts of BLOCK_ROWS of its shorter side, the last of what is left."""
+    return matrix.split(BLOCK_ROWS, dim=int(is_tall(matrix)))
+
+
+def is_tall(matrix: Tensor) -> bool:
+    """Whether a matrix has more rows than columns."""
+    return matrix.shape[0] > matrix.shape[1]
+
+
+def newton_schulz(grams: Tensor) -> Tensor:
+    """About the inverse roots of X Xᵀ, (k, m, m), by Newton's and Schulz's iteration.
 
     A round multiplies X by a polynomial of X Xᵀ. These all commute, so only (m, m) matrices go through the rounds.
     """
@@ -141,9 +154,9 @@ def inverse_roots(grams: Tensor) -> Tensor:
         polynomial.diagonal(dim1=1, dim2=2).add_(A)
         return polynomial
 
-    factors = polynomials = quintic(grams)
+    roots = polynomials = quintic(grams)
     for _ in range(NEWTON_SCHULZ_STEPS - 1):
         grams = polynomials @ grams @ polynomials
         polynomials = quintic(grams)
-        factors = polynomials @ factors
-    return factors / squares.sqrt()
+        roots = polynomials @ roots
+    return roots / squares.sqrt()

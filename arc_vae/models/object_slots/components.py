@@ -23,18 +23,22 @@ def label_components(grids: Tensor) -> Tensor:
     """
     holds_object = grids != BACKGROUND
     bordered = F.pad(grids, (1, 1, 1, 1), value=BACKGROUND)
-    joined = [
-        (bordered[:, down : down + SIZE, right : right + SIZE] == grids) & holds_object for down, right in _NEIGHBOURS
-    ]
-    numbers = torch.arange(1, CELLS + 1, dtype=torch.int16, device=grids.device).view(SIZE, SIZE) * holds_object
+    joined = [(moved == grids) & holds_object for moved in _neighbours(bordered)]
+    around = torch.zeros(bordered.shape, dtype=torch.int16, device=grids.device)
+    numbers, moved = around[:, 1:-1, 1:-1], _neighbours(around)  # views: what a round writes, the next one reads
+    numbers.copy_(torch.arange(1, CELLS + 1, device=grids.device).view(SIZE, SIZE) * holds_object)
     while True:
-        around = F.pad(numbers, (1, 1, 1, 1))
         largest = numbers
-        for (down, right), same in zip(_NEIGHBOURS, joined, strict=True):
-            largest = torch.maximum(largest, around[:, down : down + SIZE, right : right + SIZE] * same)
+        for other, same in zip(moved, joined, strict=True):
+            largest = torch.maximum(largest, other * same)
         if torch.equal(largest, numbers):
-            return numbers.long()
-        numbers = largest
+            return largest.long()
+        numbers.copy_(largest)
+
+
+def _neighbours(bordered: Tensor) -> list[Tensor]:
+    """(B, 18, 18) → views of each cell's eight neighbours, (B, 16, 16)."""
+    return [bordered[:, down : down + SIZE, right : right + SIZE] for down, right in _NEIGHBOURS]
 
 
 def count_components(grids: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class ObjectSlotEncoder(SlotLayout):
         shape_mu = self.mu_head(h).float().view(per_grid)
         sigma = F.softplus(self.sigma_head(h).float()).view(per_grid) + MIN_SIGMA
         # Objects that share a slot are of one colour to it: that of most cells.
-        color = F.one_hot(objects.grids.flatten(1).long(), NUM_COLORS).sum(dim=1)[:, BACKGROUND + 1 :].argmax(dim=1)
+        color = count_colors(objects.grids)[:, BACKGROUND + 1 :].argmax(dim=1)
         mu, spacing = self.pose_codec.encode(
             count, color.view_as(symmetry), symmetry, objects.extent.view(per_grid), objects.corner.view(per_grid)
         )
@@ -58,3 +58,10 @@ class ObjectSlotEncoder(SlotLayout):
         objects = crop_to_corner(self.symmetries.transform(slots, symmetry))
         count = (~objects.empty).view(len(grids), self.num_slots).sum(dim=1).clamp(min=1)
         return objects, symmetry.view(len(grids), self.num_slots), count
+
+
+def count_colors(grids: Tensor) -> Tensor:
+    """Integer grids (N, 16, 16) → how many cells of each colour, int32 (N, 10)."""
+    cells = grids.flatten(1).long()
+    count = torch.zeros(len(grids), NUM_COLORS, dtype=torch.int32, device=grids.device)
+    return count.scatter_add_(1, cells, torch.ones_like(cells, dtype=torch.int32))
