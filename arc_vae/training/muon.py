@@ -30,7 +30,9 @@ NEGLIGIBLE = 1e-20
 class Muon(Optimizer):
     """Muon (Jordan et al. 2024) on weights of two and more dimensions, Adam (Kingma & Ba 2015) on all others.
 
-    A kernel counts as the matrix of its first dimension against the rest. In float32 on every device.
+    A kernel counts as the matrix of its first dimension against the rest. In float32 on every device. It stands in for
+    torch.optim.Muon for its time alone: both train to the same figures, and an update takes 0.6 to 0.8 of torch's time
+    on a CPU (`tests/benchmarks/muon.py`).
 
     Args:
         params: the model's parameters.
