@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from arc_vae.api.arrays import Array, take_grids, to_array
+from arc_vae.common.arrays import Array, take_grids, to_array
 from arc_vae.common.errors import InvalidValue, require
 from arc_vae.reporting.contact_sheet import GAP, TILE, ContactSheet, save_figure
 

@@ -4,6 +4,8 @@ Validity judges grids one at a time and is blind to a model that draws one valid
 again and again; the two-sample test is not.
 """
 
+from typing import Any
+
 import numpy as np
 
 from arc_vae.common.errors import require
@@ -23,9 +25,7 @@ def classifier_two_sample_accuracy(samples: np.ndarray, real: np.ndarray, seed: 
     The same distribution gap scores higher with more grids: compare runs at equal n.
     """
     # Imported when first needed: scikit-learn would delay every command by a second.
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-    from threadpoolctl import threadpool_limits
+    from sklearn.model_selection import StratifiedKFold
 
     count = min(len(samples), len(real))
     require(count >= FOLDS, "grids per set", count, f"at least {FOLDS}, one for each fold of the two-sample test")
@@ -33,10 +33,25 @@ def classifier_two_sample_accuracy(samples: np.ndarray, real: np.ndarray, seed: 
     features = np.concatenate([table[rng.permutation(len(table))[:count]] for table in (samples, real)])
     is_sample = np.repeat([True, False], count)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    return cross_validated_accuracy(features, is_sample, folds, None, seed)
+
+
+def cross_validated_accuracy(
+    table: np.ndarray, labels: np.ndarray, folds: Any, groups: np.ndarray | None, seed: int
+) -> float:
+    """Mean accuracy of gradient-boosted trees over the folds: labels (N,) told from the rows of a table (N, F).
+
+    Args:
+        folds: one of scikit-learn's splitters. groups: (N,), for a splitter that keeps a group in one fold.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import cross_val_score
+    from threadpoolctl import threadpool_limits
+
     classifier = HistGradientBoostingClassifier(random_state=seed)
     # One thread: a tree's loops are short, and on two busy cores the second thread made them ten times slower.
     with threadpool_limits(1):
-        return float(cross_val_score(classifier, features, is_sample, cv=folds).mean())
+        return float(cross_val_score(classifier, table, labels, groups=groups, cv=folds).mean())
 
 
 def foreground_ratio(samples: np.ndarray, real: np.ndarray) -> float:

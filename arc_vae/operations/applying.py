@@ -1,21 +1,17 @@
 """Operations of a model: which it has, and how they are applied to its grids and codes."""
 
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from arc_vae.common.errors import UserError
+from arc_vae.common.arrays import CODES, Array, take
+from arc_vae.models import decoding
 from arc_vae.models.base import VAE
-from arc_vae.models.decoding import argmax_colors
-from arc_vae.operations.batches import as_batch
 from arc_vae.operations.catalogue import recolour, reflect, remove, rotate_90, scale, translate
 from arc_vae.operations.codes import decode, states_objects
 from arc_vae.operations.operation import Operation
-
-# Grids encoded or decoded at a time.
-PORTION = 512
 
 
 def available(model: VAE) -> dict[str, Operation]:
@@ -44,34 +40,28 @@ def learnable() -> list[Operation]:
 
 
 @torch.no_grad()
-def apply(model: VAE, operation: Operation, given: Any) -> Any:
+def apply(model: VAE, operation: Operation, given: Array) -> Array:
     """Integer grids → the decoded grids of the changed codes; float codes → the changed codes. numpy or torch, one or
     a batch, and the same out.
 
     Raises:
-        Refused: a grid or code that does not admit it. UserError: neither integers nor floats.
+        Refused: a grid or code that does not admit it. InvalidValue: neither grids nor the model's codes.
     """
     operation = operation.on(model)
     device = next(model.parameters()).device
-    kind = given.dtype if isinstance(given, Tensor) else torch.from_numpy(np.asarray(given)[:0]).dtype
-    if kind.is_floating_point:
-        if isinstance(given, Tensor):
-            return operation.on_codes(given.to(device)).to(given.device)
-        return operation.on_codes(torch.as_tensor(given, device=device)).cpu().numpy()
-    if kind == torch.bool:
-        raise UserError("apply: given booleans; give integer grids (B, 16, 16) or float codes (B, d)")
-    grids, back = as_batch(given)
-    changed = operation.on_codes(encode(model, grids.to(device)))
-    return back(decode_grids(model, changed, operation.apart).cpu())
+    batch = take(given, model.latent_dim, "given")
+    values = batch.values.to(device)
+    if batch.kind == CODES:
+        return batch.back(operation.on_codes(values))
+    return batch.back(decode_grids(model, operation.on_codes(encode(model, values)), operation.apart))
 
 
 @torch.no_grad()
 def encode(model: VAE, grids: Tensor) -> Tensor:
     """Integer grids (N, 16, 16) on the model's device → posterior means (N, d), in portions."""
-    return torch.cat([model.encode(part).mu for part in grids.split(PORTION)])
+    return torch.cat([model.encode(part).mu for part in grids.split(decoding.BATCH)])
 
 
-@torch.no_grad()
 def decode_grids(model: VAE, z: Tensor, apart: bool = True) -> Tensor:
-    """Codes (N, d) → the most likely colour of each cell, uint8 (N, 16, 16), in portions."""
-    return torch.cat([argmax_colors(decode(model, part, apart)) for part in z.split(PORTION)])
+    """Codes (N, d) → the most likely colour of each cell, uint8 (N, 16, 16); `apart` as in `codes.decode`."""
+    return decoding.decode_grids(partial(decode, model, apart=apart), z)

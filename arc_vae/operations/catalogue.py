@@ -7,9 +7,9 @@ Arguments that several share: `of`, which objects (see `Rule`); `border`, "refus
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from arc_vae.common.arrays import take_grids
 from arc_vae.common.errors import require
 from arc_vae.common.grids import NUM_COLORS
-from arc_vae.operations.batches import as_batch
 from arc_vae.operations.cells import Clip, Combine, Connect, GridStep, Scale, Symmetrize
 from arc_vae.operations.moves import Group, Recolor, Translate, Turn, color_pairs
 from arc_vae.operations.numbers import Duplicate, Remove
@@ -116,17 +116,17 @@ def symmetrize(axis: str = "horizontal") -> Operation:
 
 def union(other: Any) -> Operation:
     """The other grids, (16, 16) or (B, 16, 16), where these have background. Through the grid."""
-    return _named("union", {}, Combine("union", as_batch(other)[0]))
+    return _named("union", {}, Combine("union", take_grids(other, "other").values))
 
 
 def difference(other: Any) -> Operation:
     """What of these grids stands where the others have background. Through the grid."""
-    return _named("difference", {}, Combine("difference", as_batch(other)[0]))
+    return _named("difference", {}, Combine("difference", take_grids(other, "other").values))
 
 
 def intersection(other: Any) -> Operation:
     """What of these grids stands where the others have none. Through the grid."""
-    return _named("intersection", {}, Combine("intersection", as_batch(other)[0]))
+    return _named("intersection", {}, Combine("intersection", take_grids(other, "other").values))
 
 
 def _copies(

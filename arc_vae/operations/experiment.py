@@ -61,9 +61,11 @@ def run_trials(model: VAE, corpus: Corpus, num_pairs: int, depth: int, seed: int
     test, train, val = (torch.from_numpy(grids).to(device) for grids in (corpus.test, corpus.train, corpus.val))
     trials = Trials(model, drawn(test, num_pairs, seed), drawn(train, NUM_LINEAR, seed), val[:NUM_HELD_OUT])
     slots = states_objects(model)
-    whole = [trials.rate(operation, baselines=True) for operation in on_the_grid()]
-    single = [trials.rate(operation, baselines=True) for operation in on_one_object()] if slots else []
-    rest = [trials.rate(operation if slots else operation.through_the_grid()) for operation in others(trials.grids)]
+    whole = [trials.rate(operation) for operation in on_the_grid()]
+    single = [trials.rate(operation) for operation in on_one_object()] if slots else []
+    rest = []
+    for operation, *same in zip(*map(others, (trials.grids, trials.train, trials.validation)), strict=True):
+        rest.append(trials.rate(operation if slots else operation.through_the_grid(), *same))
     results = {
         "pairs": len(trials.grids),
         "seed": seed,

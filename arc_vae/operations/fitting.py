@@ -9,7 +9,7 @@ from arc_vae.common.grids import NUM_SYMMETRIES
 from arc_vae.models.base import VAE
 from arc_vae.operations.applying import decode_grids, encode, learnable
 from arc_vae.operations.figures import figures
-from arc_vae.operations.learnt import ALPHAS, Identity, MeanDifference, Pairs, Ridge
+from arc_vae.operations.learnt import ALPHAS, MeanDifference, Pairs, Ridge
 from arc_vae.operations.network import SmallNetwork
 from arc_vae.operations.operation import Operation
 from arc_vae.operations.scene import symmetries
@@ -44,10 +44,10 @@ def varied(grids: Tensor, count: int, augment: bool, seed: int) -> Tensor:
 
 
 def linear_operators(train: Pairs, validation: Pairs) -> dict[str, nn.Module]:
-    """Identity, mean difference, and the ridge regression of least mean square on validation."""
+    """Mean difference, and the ridge regression of least mean square on validation."""
     ridges = [Ridge.fit(train, alpha) for alpha in ALPHAS]
     best = min(ridges, key=lambda ridge: float((ridge(validation.codes) - validation.wanted).square().mean()))
-    return {"identity": Identity(train.codes.shape[1]), "mean_difference": MeanDifference.fit(train), "ridge": best}
+    return {"mean_difference": MeanDifference.fit(train), "ridge": best}
 
 
 def fit_operators(
@@ -64,7 +64,7 @@ def fit_operators(
     for operation in learnable():
         pairs = pairs_of(model, train, codes, operation)
         held_out = pairs_of(model, validation, held_codes, operation)
-        tried = linear_operators(pairs, held_out)
+        tried = {"identity": nn.Identity(), **linear_operators(pairs, held_out)}
         tried["network"] = SmallNetwork.fit(pairs, model.decoder, seed)
         figures_of = {name: decoded_figures(model, operator, held_out) for name, operator in tried.items()}
         kinds = [name for name in tried if name != "identity"]

@@ -25,16 +25,6 @@ class Pairs(NamedTuple):
     wanted: Tensor
 
 
-class Identity(nn.Module):
-    """z as it is: what every operator has to beat."""
-
-    def __init__(self, latent_dim: int):
-        super().__init__()
-
-    def forward(self, z: Tensor) -> Tensor:
-        return z
-
-
 class MeanDifference(nn.Module):
     """z + the mean of z(Tx) - z(x)."""
 

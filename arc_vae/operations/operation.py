@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from arc_vae.common.arrays import take_grids
 from arc_vae.common.errors import UserError, require
 from arc_vae.models.base import VAE
 from arc_vae.models.decoding import argmax_colors
-from arc_vae.operations.batches import Done, as_batch
+from arc_vae.operations.batches import Done
 from arc_vae.operations.cells import GridStep
 from arc_vae.operations.codes import decode, read_codes, slot_decoder, states_objects, write_codes
 from arc_vae.operations.drawing import draw, read_grids
@@ -81,8 +82,8 @@ class Operation:
         Raises:
             Refused: a grid that does not admit it; the first such is named.
         """
-        batch, back = as_batch(grids)
-        return back(self.try_truth(batch).all_well(self.name))
+        batch = take_grids(grids)
+        return batch.back(self.try_truth(batch.values).all_well(self.name))
 
     def try_truth(self, grids: Tensor) -> Done:
         """Integer grids (B, 16, 16) → what they should become, uint8, and which were refused."""

@@ -4,12 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arc_vae.evaluation.two_sample import FOLDS, cross_validated_accuracy
 from arc_vae.models.base import VAE
 from arc_vae.operations.applying import encode
 from arc_vae.operations.codes import read_codes, slot_decoder, states_objects
 from arc_vae.operations.operation import Operation
-
-FOLDS = 5
 
 
 def tell_operations(model: VAE, operations: list[Operation], grids: Tensor, seed: int) -> dict:
@@ -17,6 +16,8 @@ def tell_operations(model: VAE, operations: list[Operation], grids: Tensor, seed
 
     A pair that two operations explain alike is dropped, and counted. All pairs of a grid are in one fold.
     """
+    from sklearn.model_selection import GroupKFold  # it takes a second
+
     truths = torch.stack([operation.truth(grids) for operation in operations])  # (K, N, 16, 16)
     same = (truths[:, None] == truths[None]).flatten(3).all(dim=3)  # (K, K, N)
     alone = same.sum(dim=1) == 1  # (K, N)
@@ -31,7 +32,7 @@ def tell_operations(model: VAE, operations: list[Operation], grids: Tensor, seed
     told = np.array(labels)
     return {
         "operations": [operation.name for operation in operations],
-        "accuracy": _cross_validated(table, told, np.array(groups), seed),
+        "accuracy": cross_validated_accuracy(table, told, GroupKFold(FOLDS), np.array(groups), seed),
         "chance": float(np.bincount(told).max() / len(labels)),
         "pairs": len(labels),
         "dropped": int((~alone).sum()),
@@ -59,14 +60,3 @@ def stated(model: VAE, codes: Tensor) -> Tensor:
     number = (scene.color[:, :, None] == torch.arange(1, 10, device=codes.device)) & there
     slots = torch.cat([scene.corner, scene.extent, scene.color[:, :, None]], dim=2).masked_fill(~there, -1)
     return torch.cat([first, last, number.sum(dim=1), slots.flatten(1)], dim=1)
-
-
-def _cross_validated(table: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> float:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.model_selection import GroupKFold, cross_val_score
-    from threadpoolctl import threadpool_limits
-
-    classifier = HistGradientBoostingClassifier(random_state=seed)
-    # One thread, as in the two-sample test: a tree's loops are short.
-    with threadpool_limits(1):
-        return float(cross_val_score(classifier, table, labels, groups=groups, cv=GroupKFold(FOLDS)).mean())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from arc_vae.models.base import VAE
 from arc_vae.operations.applying import decode_grids, encode, learnable
@@ -34,7 +34,7 @@ from arc_vae.operations.operation import Operation, compose
 # Different compositions of a depth; the pairs are dealt to them.
 COMPOSITIONS = 20
 ONE: dict[str, Any] = {"of": "largest"}
-SWAP = {1: 2, 2: 1}
+LINEAR = ("mean_difference", "ridge")
 
 
 def on_the_grid() -> list[Operation]:
@@ -91,9 +91,15 @@ class Trials:
         self.train, self.validation = train, validation
         self.codes, self.train_codes, self.held_codes = (encode(model, part) for part in (grids, train, validation))
         self.reconstructed = decode_grids(model, self.codes)
+        self.baselines: dict[str, dict[str, nn.Module]] = {}  # fitted ones, by the operation's name
 
-    def rate(self, operation: Operation, baselines: bool = False) -> Trial:
-        """What an operation reaches; `baselines`: also by mean difference and ridge regression."""
+    def rate(self, operation: Operation, of_train: Operation | None = None, of_held: Operation | None = None) -> Trial:
+        """What an operation reaches, and what the baselines do: no change, mean difference, ridge regression.
+
+        Args:
+            of_train, of_held: the same operation for the train and validation grids, where it depends on the grids.
+        """
+        operators = self.fitted(operation, of_train or operation, of_held or operation)
         truth = operation.try_truth(self.grids)
         decoded, refused = self.applied(operation, self.codes, truth.refused)
         anew = decode_grids(self.model, encode(self.model, truth.value))
@@ -106,11 +112,11 @@ class Trials:
             **compared(decoded, anew, truth.value, self.grids, refused),
             "identity": figures(self.reconstructed, truth.value, self.grids),
         }
+        for name, operator in operators.items():
+            row[name] = figures(decode_grids(self.model, operator(self.codes)), truth.value, self.grids)
         if changed.any():
             columns = (decoded, anew, truth.value, self.grids, refused)
             row["where_changed"] = compared(*(column[changed] for column in columns))
-        if baselines:
-            row |= self.linear(operation, truth.value)
         return Trial(row, truth.value, decoded, refused)
 
     def applied(self, operation: Operation, codes: Tensor, refused: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,14 +124,15 @@ class Trials:
         done = operation.on(self.model).try_codes(codes)
         return decode_grids(self.model, done.value, operation.apart), torch.maximum(done.refused, refused)
 
-    def linear(self, operation: Operation, truth: Tensor) -> dict[str, dict]:
-        """Figures of mean difference and ridge regression."""
-        pairs = pairs_of(self.model, self.train, self.train_codes, operation)
-        operators = linear_operators(pairs, pairs_of(self.model, self.validation, self.held_codes, operation))
-        return {
-            name: figures(decode_grids(self.model, operators[name](self.codes)), truth, self.grids)
-            for name in ("mean_difference", "ridge")
-        }
+    def fitted(self, operation: Operation, of_train: Operation, of_held: Operation) -> dict[str, nn.Module]:
+        """Mean difference and ridge regression, fitted on train grids once for each operation."""
+        if operation.name not in self.baselines:
+            pairs = pairs_of(self.model, self.train, self.train_codes, of_train)
+            held_out = pairs_of(self.model, self.validation, self.held_codes, of_held)
+            # A few grids may all refuse.
+            fine = len(pairs.codes) > 0 and len(held_out.codes) > 0
+            self.baselines[operation.name] = linear_operators(pairs, held_out) if fine else {}
+        return self.baselines[operation.name]
 
     def at_depth(self, depth: int, seed: int) -> dict:
         """What random compositions of so many operations reach, the pairs dealt to them."""
@@ -133,11 +140,13 @@ class Trials:
         pool = on_the_grid() + (on_one_object() if states_objects(self.model) else [])
         parts = [(compose(drawn.choices(pool, k=depth)), rows) for rows in self._dealt()]
         found = [self._composed(operation, rows) for operation, rows in parts]
-        decoded, anew, truth, refused, stepwise = (torch.cat(column) for column in zip(*found, strict=True))
+        decoded, anew, truth, refused, stepwise, *linear = (torch.cat(column) for column in zip(*found, strict=True))
         return {
             "depth": depth,
             "coverage": float((refused == 0).float().mean()),
             **compared(decoded, anew, truth, self.grids, refused),
+            "identity": figures(self.reconstructed, truth, self.grids),
+            **{name: figures(grids, truth, self.grids) for name, grids in zip(LINEAR, linear, strict=True)},
             "drawn_after_each_step": {
                 "same_truth": float((stepwise == truth).flatten(1).all(dim=1).float().mean()),
                 "code": figures(decoded, stepwise, self.grids, refused),
@@ -148,12 +157,24 @@ class Trials:
         rows = torch.arange(len(self.grids), device=self.grids.device)
         return list(rows.tensor_split(min(COMPOSITIONS, len(rows))))
 
-    def _composed(self, operation: Operation, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _composed(self, operation: Operation, rows: Tensor) -> tuple[Tensor, ...]:
+        """Grids decoded from the changed codes and from the true grids' codes, the truth, which are refused, the truth
+        drawn after each step, and grids decoded from codes changed by each of `LINEAR`, one after the other.
+        """
         grids = self.grids[rows]
         truth = operation.try_truth(grids)
         decoded, refused = self.applied(operation, self.codes[rows], truth.refused)
         anew = decode_grids(self.model, encode(self.model, truth.value))
-        return decoded, anew, truth.value, refused, operation.step_by_step(grids).value
+        linear = (decode_grids(self.model, self.in_a_row(operation, name, self.codes[rows])) for name in LINEAR)
+        return decoded, anew, truth.value, refused, operation.step_by_step(grids).value, *linear
+
+    def in_a_row(self, operation: Operation, name: str, codes: Tensor) -> Tensor:
+        """Codes (B, d) changed by that baseline of each part of an operation."""
+        for part in operation.parts:
+            one = Operation((part,))
+            operators = self.fitted(one, one, one)
+            codes = operators[name](codes) if operators else codes
+        return codes
 
 
 def compared(decoded: Tensor, anew: Tensor, truth: Tensor, original: Tensor, refused: Tensor) -> dict:

@@ -144,7 +144,7 @@ def test_apply_takes_grids_and_codes_of_either_kind_one_or_many(model, codes):
         out = operations.apply(model, turn, some)
         assert type(out) is type(some)
         assert out.shape == some.shape
-    with pytest.raises(UserError, match="booleans"):
+    with pytest.raises(UserError, match="given.dtype=bool"):
         operations.apply(model, turn, GRIDS > 0)
 
 

@@ -59,7 +59,7 @@ def trials():
 
 
 def test_a_trial_of_a_model_that_is_right(trials):
-    row = trials.rate(operations.rotate_90(), baselines=True).row
+    row = trials.rate(operations.rotate_90()).row
     assert row["coverage"] == 1
     assert row["code"]["perfect_rate"] == row["anew"]["perfect_rate"] == row["share"]["perfect_rate"] == 1
     assert row["identity"]["perfect_rate"] < 0.2
