@@ -10,7 +10,7 @@ from arc_vae.models.base import VAE
 from arc_vae.operations.applying import decode_grids, encode, learnable
 from arc_vae.operations.figures import figures
 from arc_vae.operations.learnt import ALPHAS, MeanDifference, Pairs, Ridge
-from arc_vae.operations.network import SmallNetwork
+from arc_vae.operations.network import BATCHES, SmallNetwork
 from arc_vae.operations.operation import Operation
 from arc_vae.operations.scene import symmetries
 
@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 
 # Validation grids that operators are compared on.
 NUM_VALIDATION = 2000
+# How often the network sees as many pairs as there are grids, by the mean square and by the cross-entropy.
+EPOCHS = (4, 2)
+# Of the pairs, those at most that the operation leaves as they are: the network begins as the identity.
+MOST_UNCHANGED = 0.25
 
 
 def pairs_of(model: VAE, grids: Tensor, codes: Tensor, operation: Operation) -> Pairs:
@@ -43,6 +47,16 @@ def varied(grids: Tensor, count: int, augment: bool, seed: int) -> Tensor:
     return symmetries(grids.device).transform(chosen, symmetry)
 
 
+def mostly_changed(pairs: Pairs) -> Pairs:
+    """The pairs that the operation changes, and of the others so many that they are `MOST_UNCHANGED` of all."""
+    changed = (pairs.grids != pairs.truth).flatten(1).any(dim=1)
+    most = int(changed.sum() * MOST_UNCHANGED / (1 - MOST_UNCHANGED))
+    if not most:
+        return pairs
+    rows = torch.cat([changed.nonzero()[:, 0], (~changed).nonzero()[:most, 0]])
+    return Pairs(*(column[rows] for column in pairs))
+
+
 def linear_operators(train: Pairs, validation: Pairs) -> dict[str, nn.Module]:
     """Mean difference, and the ridge regression of least mean square on validation."""
     ridges = [Ridge.fit(train, alpha) for alpha in ALPHAS]
@@ -65,7 +79,8 @@ def fit_operators(
         pairs = pairs_of(model, train, codes, operation)
         held_out = pairs_of(model, validation, held_codes, operation)
         tried = {"identity": nn.Identity(), **linear_operators(pairs, held_out)}
-        tried["network"] = SmallNetwork.fit(pairs, model.decoder, seed)
+        steps = tuple(len(train) * epochs // size for epochs, size in zip(EPOCHS, BATCHES, strict=True))
+        tried["network"] = SmallNetwork.fit(mostly_changed(pairs), model.decoder, seed, steps)
         figures_of = {name: decoded_figures(model, operator, held_out) for name, operator in tried.items()}
         kinds = [name for name in tried if name != "identity"]
         best = max(kinds, key=lambda name: figures_of[name]["object_accuracy"])

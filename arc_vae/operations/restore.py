@@ -1,5 +1,7 @@
 """A run's best model and its corpus, to work with."""
 
+import torch
+
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models.base import VAE
 from arc_vae.models.saved import load_weights
@@ -23,5 +25,6 @@ def restore(run: str, device: str) -> tuple[RunDirectory, VAE, Corpus, bool]:
     corpus = experiment.source.load()
     check_corpus_digest(corpus.sha256, best, path)
     model = experiment.model.to(experiment.trainer.device)
+    model.to(memory_format=torch.channels_last)  # as in training; its convolutions are quicker so
     load_weights(model, best["model_state_dict"], path)
     return directory, model.eval(), corpus, experiment.source.augment

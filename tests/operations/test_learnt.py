@@ -66,7 +66,7 @@ def test_the_network_learns_through_a_frozen_decoder():
     decoder = Signs()
     # Codes that say nothing of what is wanted: only the decoder does.
     given = Pairs(truth, truth, codes, codes)
-    network = SmallNetwork.fit(given, decoder, seed=0, epochs=(1, 40))
+    network = SmallNetwork.fit(given, decoder, seed=0, steps=(4, 320))
     said = network(codes)[:, 0] < 0
     assert (said == right).float().mean() > 0.9
     assert decoder.scale.requires_grad and decoder.scale.item() == 4.0 and decoder.scale.grad is None
