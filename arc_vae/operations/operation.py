@@ -16,6 +16,7 @@ from arc_vae.operations.cells import GridStep
 from arc_vae.operations.codes import decode, read_codes, slot_decoder, states_objects, write_codes
 from arc_vae.operations.drawing import draw, read_grids
 from arc_vae.operations.learnt import learnt_operator
+from arc_vae.operations.reencoding import encode_again
 from arc_vae.operations.steps import SceneStep
 
 # Grids or codes that are worked on at a time.
@@ -176,7 +177,7 @@ class Operation:
     def _changed(self, model: VAE, z: Tensor) -> Done:
         if self.way == THROUGH_GRID:
             done = self._truth(argmax_colors(decode(model, z, self.apart)))
-            return Done(model.encode(done.value).mu, done.refused)
+            return Done(encode_again(model, done.value, self.apart), done.refused)
         if self.way == LEARNT:
             for part in self.parts:
                 z = learnt_operator(model, part.name)(z)

@@ -11,6 +11,7 @@ from arc_vae.models import BetaVAE, ObjectSlotVAE
 from arc_vae.operations import Refused
 from arc_vae.operations.applying import decode_grids, encode
 from arc_vae.operations.codes import read_codes
+from arc_vae.operations.reencoding import encode_again
 
 GRIDS = torch.from_numpy(rectangles(300, most=4))
 ONE = {"of": "largest"}
@@ -191,3 +192,19 @@ def test_the_code_states_the_scene(model, codes):
         row, column = scene.corner[0, slot].tolist()
         height, width = scene.extent[0, slot].tolist()
         assert (cells[row : row + height, column : column + width] == scene.color[0, slot]).all()
+
+
+def test_a_changed_grid_gets_a_code_that_the_decoder_does_better_with():
+    torch.manual_seed(0)
+    plain = BetaVAE(latent_dim=8, hidden_dim=16, decoder_channels=[8, 8, 8, 10]).eval()
+    torch.nn.init.normal_(plain.decoder.hidden.weight)
+    reached = torch.randn(20, 8) * 2
+    grids = decode_grids(plain, reached)
+    before = [parameter.clone() for parameter in plain.parameters()]
+    with torch.no_grad():  # as operations are applied
+        found = encode_again(plain, grids, apart=False)
+        wrong = [(decode_grids(plain, codes) != grids).float().mean() for codes in (encode(plain, grids), found)]
+    assert wrong[1] < 0.8 * wrong[0]
+    each = torch.cat([encode_again(plain, grid[None], apart=False) for grid in grids[:3]])
+    torch.testing.assert_close(each, found[:3], atol=1e-3, rtol=0)
+    assert not found.requires_grad and all(map(torch.equal, before, plain.parameters()))
