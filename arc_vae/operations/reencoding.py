@@ -19,9 +19,9 @@ def encode_again(model: VAE, grids: Tensor, apart: bool) -> Tensor:
     From the encoder's code, gradients through the frozen decoder lead on; of both codes a grid gets the one that fewer
     wrong cells are decoded from. What a code states of objects stays: the encoder reads it off the grid.
     """
-    first = model.encode(grids).mu
+    first = model.encode(grids).mu.detach()
     stated = slot_decoder(model).num_slots if states_objects(model) else 0
-    fixed, free = first[:, :stated], first[:, stated:].detach().clone().requires_grad_(True)
+    fixed, free = first[:, :stated], first[:, stated:].clone().requires_grad_(True)
     optimizer = torch.optim.Adam([free], lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / STEPS, STEPS)
     with frozen(model.decoder), torch.enable_grad():
