@@ -105,7 +105,7 @@ def _train(
     optimizer = Muon(operator.parameters(), lr=lr)
     rising = max(1, steps // 20)
     schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rising, 1 - step / max(steps, 1)))
-    for part in _batches(len(pairs.codes), steps, batch_size):
+    for part in batches(len(pairs.codes), steps, batch_size):
         rows = part.to(pairs.codes.device)
         optimizer.zero_grad(set_to_none=True)
         loss(operator(pairs.codes[rows]), pairs.wanted[rows], pairs.truth[rows]).backward()
@@ -114,7 +114,7 @@ def _train(
         schedule.step()
 
 
-def _batches(count: int, steps: int, batch_size: int) -> Iterator[Tensor]:
+def batches(count: int, steps: int, batch_size: int) -> Iterator[Tensor]:
     """Rows of so many batches, each row once before any comes again."""
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(steps):

@@ -9,9 +9,9 @@ from arc_vae import operations
 from arc_vae.common.errors import UserError
 from arc_vae.models import BetaVAE
 from arc_vae.models.saved import weights_digest
-from arc_vae.operations.fitting import varied
+from arc_vae.operations.fitting import mostly_changed, varied
 from arc_vae.operations.learnt import MAX_WEIGHTS, MeanDifference, Pairs, Ridge
-from arc_vae.operations.network import SmallNetwork, weighted_cross_entropy
+from arc_vae.operations.network import SmallNetwork, batches, weighted_cross_entropy
 from arc_vae.operations.store import give_operators, load_operators, save_operators
 
 
@@ -146,3 +146,22 @@ def test_pairs_are_of_all_grids_under_all_symmetries():
     turned = varied(grids, 300, True, 0)
     assert torch.equal(turned.flatten(1).amax(dim=1).bincount(), torch.tensor([0, 100, 100, 100]))
     assert len(turned.flatten(1).argmax(dim=1).unique()) == 8
+
+
+def test_of_the_pairs_at_most_a_quarter_are_left_as_they_are():
+    grids = torch.arange(80, dtype=torch.uint8)[:, None, None].expand(80, 16, 16) % 10
+    truth = grids.clone()
+    truth[50:] = (truth[50:] + 1) % 10
+    codes = torch.arange(80.0)[:, None]
+    kept = mostly_changed(Pairs(grids, truth, codes, codes))
+    changed = (kept.grids != kept.truth).flatten(1).any(dim=1)
+    assert (int(changed.sum()), int((~changed).sum())) == (30, 10)
+    assert sorted(kept.codes[changed, 0].tolist()) == list(range(50, 80))
+    assert len(mostly_changed(Pairs(grids, grids, codes, codes)).codes) == 80  # all are as they were
+
+
+def test_every_pair_comes_once_before_any_comes_again():
+    torch.manual_seed(0)
+    rows = torch.cat(list(batches(10, steps=5, batch_size=4)))
+    assert [sorted(part.tolist()) for part in rows.split(10)] == [list(range(10))] * 2
+    assert not torch.equal(rows[:10], rows[10:])
