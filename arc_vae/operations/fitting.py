@@ -79,7 +79,7 @@ def fit_operators(
         pairs = pairs_of(model, train, codes, operation)
         held_out = pairs_of(model, validation, held_codes, operation)
         tried = {"identity": nn.Identity(), **linear_operators(pairs, held_out)}
-        steps = tuple(len(train) * epochs // size for epochs, size in zip(EPOCHS, BATCHES, strict=True))
+        steps = len(train) * EPOCHS[0] // BATCHES[0], len(train) * EPOCHS[1] // BATCHES[1]
         tried["network"] = SmallNetwork.fit(mostly_changed(pairs), model.decoder, seed, steps)
         figures_of = {name: decoded_figures(model, operator, held_out) for name, operator in tried.items()}
         kinds = [name for name in tried if name != "identity"]

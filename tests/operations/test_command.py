@@ -26,6 +26,10 @@ def test_the_command_writes_figures_pictures_and_the_gate(tried):
     assert [row["depth"] for row in results["depth"]] == [1, 2]
     assert {row["way"] for row in results["whole_grid"]} == {"learnt"}
     assert {row["way"] for row in results["others"]} == {"through the grid"}
+    for row in (*results["whole_grid"], *results["others"], *results["depth"]):
+        assert {"code", "anew", "identity", "mean_difference", "ridge", "coverage"} <= set(row)
+        assert {"blank", "wrong_colors", "pixel_accuracy", "baseline_accuracy"} <= set(row["code"])
+    assert {"accuracy", "chance", "dropped"} <= set(results["told"])
     assert results["gate"]["decision"] == "fall back"  # three epochs
     assert results["gate"]["sentence"] in printed
     assert (directory / "images" / "operations.png").read_bytes().startswith(b"\x89PNG")

@@ -86,6 +86,11 @@ def test_compositions_of_a_depth(trials):
     assert found["code"]["perfect_rate"] == 1
     assert found == trials.at_depth(3, seed=0)
     assert found != trials.at_depth(3, seed=1)
+    assert found["identity"]["perfect_rate"] < 0.2
+    moved = operations.translate(1, 0)
+    twice = trials.in_a_row(moved.then(moved), "mean_difference", trials.codes)
+    once = trials.fitted(moved, moved, moved)["mean_difference"]
+    torch.testing.assert_close(twice, trials.codes + 2 * once.difference)
 
 
 def test_operations_are_told_and_doubtful_pairs_dropped(trials):
