@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict, read_write
 
-from arc_vae.common.commands import resume_command
+from arc_vae.common.commands import override, resume_command
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.instantiate import instantiate_group, to_plain
@@ -42,7 +42,7 @@ def point_at_run(config: DictConfig) -> None:
     if others:
         raise UserError(
             f"resume={run} goes on with a run as it was begun, and {others[0]} would change it: {EPOCHS} is all that "
-            f"may grow; for another run that begins from its weights give init_from={run}"
+            f"may grow; for another run that begins from its weights give {override('init_from', run)}"
         )
     frozen = load_frozen_config(run)
     if any(word.startswith(f"{EPOCHS}=") for word in given):
@@ -102,7 +102,7 @@ def refuse_stopped_early(checkpoint: dict, config: dict, directory: RunDirectory
     if patience is not None and state["epoch"] - state["best_epoch"] >= patience:
         raise UserError(
             f"{directory.path} was ended by early stopping after epoch {state['epoch']}, as a longer run would have "
-            f"been: more epochs add none; begin another from its weights with init_from={directory.path}"
+            f"been: more epochs add none; begin another from its weights with {override('init_from', directory.path)}"
         )
 
 

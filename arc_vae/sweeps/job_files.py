@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 import arc_vae.configuration.resolvers  # noqa: F401  Hydra's own launchers leave run_id to it
 from arc_vae.common.errors import UserError
-from arc_vae.common.files import write_json, write_text
+from arc_vae.common.files import write_atomically, write_json, write_text
 from arc_vae.common.inside import inside
 from arc_vae.common.json_files import read_json_object
 from arc_vae.common.provenance import git_diff, git_state
@@ -66,7 +66,7 @@ def write_jobs(sweep: Path, jobs: Sequence[SweepJob], base: Sequence[str] = ()) 
     known = dict(sorted(({job.number: job for job in jobs} | known).items()))
     entries = [{**asdict(job), "directory": job.directory.name} for job in known.values()]
     if diff := git_diff():
-        write_text(sweep / DIFF_FILE, diff + "\n")
+        write_atomically(sweep / DIFF_FILE, lambda file: file.write(diff))
     about = {"command": sys.argv, "time": time.time(), "git": git_state(), "base": list(base)}
     write_json(sweep / JOBS_FILE, {**about, "jobs": entries})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from arc_vae.common.commands import worker_command
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
 from arc_vae.common.inside import refuse_links_outside
-from arc_vae.common.output import drop_unwritable_output
+from arc_vae.common.output import drop_unwritable_output, escape_logs
 from arc_vae.common.printable import printable
 from arc_vae.configuration.trust import read_trust_argument, trust
 from arc_vae.runs.frozen_config import load_frozen_config
@@ -31,6 +31,7 @@ def run_job(directory: Path, wait_seconds: float = 0, trusted: Sequence[str] = (
     refuse_links_outside(directory)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
+    escape_logs()
     try:
         config = load_frozen_config(directory)
     except UserError as error:
