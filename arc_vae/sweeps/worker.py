@@ -14,6 +14,7 @@ from arc_vae.configuration.trust import read_trust_argument, trust
 from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run import run_training
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.lifeline import stop_without_launcher
 from arc_vae.training.device import configure_process
 
 # Hydra's own.
@@ -43,6 +44,7 @@ def run_job(directory: Path, wait_seconds: float = 0, trusted: Sequence[str] = (
 
 def main() -> None:
     """Exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
+    stop_without_launcher()
     configure_process()
     try:
         run_job(Path(sys.argv[1]), trusted=[name for words in sys.argv[2:] for name in read_trust_argument(words)])
