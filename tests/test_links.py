@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from arc_vae.api.opening import open_networks
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
 from arc_vae.common.inside import inside, refuse_links_outside
@@ -13,9 +14,11 @@ from arc_vae.reporting.run_report import write_report
 from arc_vae.runs.experiment import load_experiment
 from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
-from arc_vae.sweeps.job_files import JOBS_FILE, read_jobs
+from arc_vae.sweeps.job_files import JOBS_FILE, all_overrides, read_jobs
+from arc_vae.sweeps.slurm_queue import slurmstepd_error
 from arc_vae.sweeps.status import read_statuses
 from arc_vae.sweeps.worker import run_job
+from arc_vae.tracking.metrics_log import read_metrics
 
 SECRET = "-----BEGIN PRIVATE KEY-----\n"
 FINISHED = Path(__file__).parent / "fixtures" / "old_runs" / "finished"
@@ -60,7 +63,7 @@ def acquire(path: Path) -> None:
 def test_a_folder_outside_is_refused(folder, run, tmp_path):
     shutil.rmtree(run / folder, ignore_errors=True)
     (run / folder).symlink_to(tmp_path / "outside", target_is_directory=True)
-    with pytest.raises(UserError, match=f"{folder} leads out of"):
+    with pytest.raises(UserError, match=f"{folder} leads out of .*move the whole run directory .* and link that"):
         acquire(run)
     assert [path.name for path in (tmp_path / "outside").iterdir()] == ["key"]
 
@@ -112,3 +115,20 @@ def test_a_look_at_a_sweep_reads_nothing_outside(run, tmp_path):
         load_frozen_config(sweep / "0")
     with pytest.raises(UserError, match="leads out of"):
         inside(sweep, sweep / "0" / ".." / ".." / "run")
+    (tmp_path / "outside" / "words").write_text(f"- {SECRET}")
+    (sweep / "1" / ".hydra").mkdir(exist_ok=True)
+    (sweep / "1" / ".hydra" / "overrides.yaml").unlink(missing_ok=True)
+    (sweep / "1" / ".hydra" / "overrides.yaml").symlink_to(tmp_path / "outside" / "words")
+    (sweep / "1" / "metrics.jsonl").unlink()
+    (sweep / "1" / "metrics.jsonl").symlink_to(tmp_path / "outside" / "key")
+    (sweep / "1" / "checkpoints" / "operators.pth").symlink_to(tmp_path / "outside" / "key")
+    for ask in (
+        lambda: all_overrides(sweep / "1"),
+        lambda: read_metrics(sweep / "1" / "metrics.jsonl"),
+        lambda: open_networks(sweep / "1", ()),
+    ):
+        with pytest.raises(UserError, match="leads out of"):
+            ask()
+    write_json(sweep / "slurm.json", {"1": "../../outside"})
+    with pytest.raises(UserError, match="slurm.json is damaged .job 1: ../../outside."):
+        slurmstepd_error(sweep / "1")

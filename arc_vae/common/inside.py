@@ -8,7 +8,7 @@ from arc_vae.common.errors import UserError
 FOLDERS = ("checkpoints", "images", "evaluations", ".hydra", "wandb")
 
 
-def inside(directory: Path, path: Path) -> Path:
+def inside(directory: Path, path: Path, remedy: str = "copy it") -> Path:
     """The path itself, where it lies in the directory, links followed.
 
     Raises:
@@ -16,19 +16,23 @@ def inside(directory: Path, path: Path) -> Path:
     """
     place, home = path.resolve(), directory.resolve()
     if place != home and home not in place.parents:
-        raise UserError(f"{path} leads out of {directory}, to {place}; nothing outside is read or written: copy it")
+        raise UserError(f"{path} leads out of {directory}, to {place}; nothing outside is read or written: {remedy}")
     return path
 
 
 def refuse_links_outside(directory: Path) -> None:
     """Refuse a run directory in which a file, or one of the folders of a run, is a link out of it.
 
+    Whose link it is tells nothing: an archive of another's making unpacks as its reader's own. A link to the whole
+    directory, which its reader has made, is followed.
+
     Raises:
         UserError: names the first such link.
     """
-    for place in (directory, *(directory / name for name in FOLDERS)):
-        if place != directory:
-            inside(directory, place)
+    folders = [directory / name for name in FOLDERS]
+    for folder in folders:
+        inside(directory, folder, "move the whole run directory to where there is room, and link that")
+    for place in (directory, *folders):
         for path in place.iterdir() if place.is_dir() else ():
             if path.is_symlink() and not (place == directory and path.is_dir() and path.name not in FOLDERS):
                 inside(directory, path)

@@ -102,8 +102,10 @@ def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
 def all_overrides(directory: Path) -> list[str]:
     """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any."""
     jobs, own = directory.parent / JOBS_FILE, directory / ".hydra" / "overrides.yaml"
+    inside(directory.parent, jobs)
     base = read_json_object(jobs, "the sweep's launcher alone writes it").get("base", []) if jobs.is_file() else []
-    return [*map(str, base), *(map(str, read_foreign_yaml(own) or ()) if own.is_file() else ())]
+    own_words = read_foreign_yaml(inside(directory, own)) if own.is_file() else ()
+    return [str(word) for words in (base, own_words) if isinstance(words, (list, tuple)) for word in words]
 
 
 def _hydra_jobs(sweep: Path) -> list[SweepJob]:

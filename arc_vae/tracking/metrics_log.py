@@ -17,6 +17,7 @@ from typing import Any
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_text
+from arc_vae.common.inside import inside
 from arc_vae.tracking.wandb_logger import Replayed, WandbLogger
 
 METRICS_LOG = "metrics.jsonl"
@@ -112,13 +113,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a `metrics.jsonl` in order; a torn last line is left out.
 
     Raises:
-        UserError: no such file, or a whole line that is no record.
+        UserError: no such file, a link out of its folder, or a whole line that is no record.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist; a run directory has one once training has begun")
     records = []
-    with path.open("rb") as file:
+    with inside(path.parent, path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 break  # the beginning of a line whose writer was killed
