@@ -62,6 +62,13 @@ def test_a_secret_on_the_command_line_is_refused_and_lies_in_no_file(name, flags
         train.main()
     said = "".join(capsys.readouterr())
     assert end.value.code == 2 and f"export {name} in the shell" in said and "planted-value" not in said
+    GlobalHydra.instance().clear()
+    setup = f"hydra.launcher.slurm_setup=['umask 77','export {name}=planted-value']"
+    monkeypatch.setattr(sys, "argv", ["arc_vae", "-m", "hydra/launcher=slurm", setup])
+    with pytest.raises(SystemExit):
+        train.main()
+    said = "".join(capsys.readouterr())
+    assert f"slurm_setup: {name} looks like a secret" in said and "planted-value" not in said
     assert [path for path in tmp_path.rglob("*") if path.is_file() and b"planted-value" in path.read_bytes()] == []
 
 
