@@ -37,7 +37,7 @@ def run_job(directory: Path, wait_seconds: float = 0, trusted: Sequence[str] = (
         config = load_frozen_config(directory)
     except UserError as error:
         # For the ledger: the run itself has not begun and says nothing.
-        RunDirectory(directory).set_state("failed", f"UserError: {error}", "user_error")
+        RunDirectory(directory).record_end("failed", f"UserError: {error}", ("finished",), "user_error")
         raise
     run_training(config, directory, command=worker_command(directory), wait_seconds=wait_seconds)
 
