@@ -27,5 +27,5 @@ def read_json_object(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a JSON value is a number, and no integer that a float cannot hold."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023)

@@ -29,7 +29,7 @@ def versions() -> dict[str, str | None]:
 def git_state() -> dict[str, str | bool] | None:
     """Commit of the checkout this code comes from and whether it was changed since; null where there was none."""
     if (ROOT / RECORDED_STATE).is_file():
-        return json.loads((ROOT / RECORDED_STATE).read_text(encoding="utf-8"))
+        return _recorded_state()
     try:
         commit = _git("rev-parse", "HEAD").decode().strip()
         tracked = _git("ls-files", "arc_vae/common/provenance.py")
@@ -37,6 +37,14 @@ def git_state() -> dict[str, str | bool] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": dirty} if tracked else None
+
+
+def _recorded_state() -> dict[str, str | bool] | None:
+    try:
+        recorded = json.loads((ROOT / RECORDED_STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return recorded if isinstance(recorded, dict) else None
 
 
 def git_diff() -> bytes:

@@ -27,6 +27,19 @@ def _save(payload: dict, file: BinaryIO) -> None:
         raise
 
 
+# What the values of a checkpoint are, by their keys; None where nothing was measured yet.
+NUMBER = (int, float)
+TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("epoch", "step"), (int,)),
+    "seconds": NUMBER,
+    **dict.fromkeys(("train_loss", "val_loss", "pixel_accuracy"), (*NUMBER, type(None))),
+    **dict.fromkeys(("model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "state_dict"), (dict,)),
+    **dict.fromkeys(("config", "arguments", "early_stopping", "rng", "scaler", "operators"), (dict,)),
+    **dict.fromkeys(("epoch_progress", "origin"), (dict, type(None))),
+    **dict.fromkeys(("class", "corpus_sha256", "run_id", "precision", "digest", "weights"), (str,)),
+}
+
+
 def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     """Read a checkpoint on the CPU with `weights_only=True`.
 
@@ -49,4 +62,7 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     missing = wanted_keys - set(state) if isinstance(state, dict) else wanted_keys
     if missing:
         raise UserError(f"{path} is not {what}: it lacks {', '.join(sorted(missing))}")
+    for key, types in TYPES.items():
+        if key in state and (not isinstance(state[key], types) or isinstance(state[key], bool)):
+            raise UserError(f"{path} is not {what}, or is damaged: its {key} is a {type(state[key]).__name__}")
     return state

@@ -17,6 +17,7 @@ from arc_vae.models.saved import load_weights
 from arc_vae.runs.evaluate_run import check_corpus_digest
 from arc_vae.runs.frozen_config import EPOCHS, lengthen, load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training import checkpoint_keys as keys
 from arc_vae.training.checkpoint_files import BEST, LAST, load_last, mend_parts
 from arc_vae.training.state import TrainingState
 
@@ -28,6 +29,12 @@ IRRELEVANT = (
     *("run_id", "resume", "wandb", "experiment", "fallback", "trust", "objective", "training.criteria_every"),
 )
 RESUMABLE_DIFFERENCES = (*IRRELEVANT, "criteria")
+
+# Of a checkpoint, what going on takes.
+WANTED = {
+    *(keys.EPOCH, keys.STEP, keys.SECONDS, keys.MODEL, keys.OPTIMIZER, keys.SCHEDULER, keys.EARLY_STOPPING),
+    *(keys.RNG, keys.CONFIG, keys.CORPUS_SHA256, keys.RUN_ID, keys.PRECISION, *keys.MEASURED),
+}
 
 
 def point_at_run(config: DictConfig) -> None:
@@ -74,7 +81,7 @@ def load_resume_checkpoint(directory: RunDirectory, config: dict) -> dict | None
     Raises:
         UserError: the checkpoint's configuration differs; the first difference is named.
     """
-    checkpoint = load_last(directory.checkpoints, {"config", "model_state_dict", "rng"}, "an arc_vae checkpoint")
+    checkpoint = load_last(directory.checkpoints, WANTED, "an arc_vae checkpoint")
     if checkpoint is None:
         return None
     then, ignored = checkpoint["config"], list(RESUMABLE_DIFFERENCES)
@@ -145,7 +152,14 @@ def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> N
             state.config["training"]["max_epochs"],
         )
     mend_parts(state.model, directory.checkpoints)
-    state.load_state_dict(checkpoint, directory.checkpoints / LAST)
+    try:
+        state.load_state_dict(checkpoint, directory.checkpoints / LAST)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"{directory.checkpoints / LAST} cannot be gone on from ({told}): it is damaged, or of another arc_vae; "
+            f"begin a run from its weights with {override('init_from', directory.path)}"
+        ) from error
     state.run_id = checkpoint["run_id"]
     logger.info("resuming %s after epoch %d, step %d", directory.path, state.epoch, state.step)
 
