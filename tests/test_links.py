@@ -1,6 +1,7 @@
 """A run's or sweep's directory that leads out of itself is refused; what lies outside stays as it was."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.job_files import JOBS_FILE, all_overrides, read_jobs
 from arc_vae.sweeps.slurm_queue import slurmstepd_error
 from arc_vae.sweeps.status import read_statuses
+from arc_vae.sweeps.sweep_page import leaderboard_page
 from arc_vae.sweeps.worker import run_job
 from arc_vae.tracking.metrics_log import read_metrics
 
@@ -68,6 +70,29 @@ def test_a_folder_outside_is_refused(folder, run, tmp_path):
     assert [path.name for path in (tmp_path / "outside").iterdir()] == ["key"]
 
 
+@pytest.mark.parametrize("name", ["status.json", "checkpoints", "images/samples_epoch_9.png"])
+def test_a_link_in_a_circle_is_refused(name, run):
+    shutil.rmtree(run / name) if (run / name).is_dir() else (run / name).unlink(missing_ok=True)
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).symlink_to((run / name).name)
+    for ask in (write_report, acquire, lambda path: load_experiment(RunDirectory(path))):
+        with pytest.raises(UserError, match=f"{name} is a link that leads in a circle"):
+            ask(run)
+
+
+@pytest.mark.parametrize("name", ["train.log", "metrics.jsonl", "images/samples_epoch_9.png"])
+def test_nobody_waits_for_a_named_pipe(name, run, tmp_path):
+    (run / name).unlink(missing_ok=True)
+    (run / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(run / name)
+    for ask in (write_report, acquire, lambda path: load_experiment(RunDirectory(path))):
+        with pytest.raises(UserError, match=f"{name} is neither a file nor a folder: remove it"):
+            ask(run)
+    write_json(tmp_path / JOBS_FILE, {"jobs": [{"number": 0, "overrides": [], "directory": "run"}]})
+    assert RunDirectory(run).is_locked() in (None, False)
+    assert "finished" in leaderboard_page("sweep", read_statuses(tmp_path))
+
+
 def test_links_within_and_the_link_to_a_run_itself_are_fine(run, tmp_path):
     (run / "wandb").mkdir()
     (run / "wandb" / "latest-run").symlink_to("offline-run")
@@ -89,7 +114,17 @@ def test_a_job_elsewhere_is_refused(name, run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "{}", '{"jobs": 3}', '{"jobs": [3]}', '{"jobs": [{"number": "0"}]}', "{", ""]
+    "content",
+    [
+        '{"jobs": [{"number": 0, "overrides": [], "directory": "."}]}',
+        "[]",
+        "{}",
+        '{"jobs": 3}',
+        '{"jobs": [3]}',
+        '{"jobs": [{"number": "0"}]}',
+        "{",
+        "",
+    ],
 )
 def test_a_damaged_list_of_jobs_is_refused(content, tmp_path):
     (tmp_path / JOBS_FILE).write_text(content)

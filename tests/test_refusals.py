@@ -70,6 +70,26 @@ def test_a_mistake_is_refused_before_any_work(overrides, sentence, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["hydra.run.dir=file"], "file: File exists; see that it can be written"),
+        (["-m", "hydra.sweep.dir=file", "seed=0,1"], "file: File exists; see that it can be written"),
+        (["init_from=file"], "file is not a checkpoint of a whole model"),
+        (["init_from=nowhere"], "nowhere does not exist; give the path of a checkpoint"),
+        (["-m", "--config-dir", "mine", "seed=-1,-2"], "nothing was started"),
+    ],
+)
+def test_a_place_that_will_not_do_is_refused_before_any_work(overrides, sentence, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "broken.yaml").write_text("\t: names nothing, and nothing reads it")
+    said = refusal(train, overrides, monkeypatch, capsys)
+    assert sentence in said and "Traceback" not in said and said.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["broken.yaml", "file", "mine"]
+
+
 FAULTS = [
     (["data.path=x.npz"], ["data.path is a key of data=arc, data="]),
     (["+experiment=smoke"], ["+experiment=smoke: leave out the +; experiment=smoke is meant"]),

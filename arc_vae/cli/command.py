@@ -121,6 +121,8 @@ def as_user_error(error: Exception, config_name: str | None = None) -> UserError
         return UserError(f"a config group takes the name of one of its options, not null or a number: {given}")
     if str(error).startswith("Only one of --run"):
         return UserError(f"one of -m, --cfg and --info at a time: {given}")
+    if str(error).startswith("Unable to configure handler") and isinstance(error.__cause__, OSError):
+        return disk_error(error.__cause__, Path.cwd())
     if str(error).startswith(("Invalid defaults list", "Expected header format")):
         return UserError(f"a file of a --config-dir or conf/ cannot be used: {error}")
     return None

@@ -9,6 +9,7 @@ from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_atomically
 from arc_vae.common.intact import is_intact
 from arc_vae.common.legacy import FORMAT, upgrade_checkpoint
+from arc_vae.common.room import gigabytes, machine_memory
 
 
 def save_checkpoint(payload: dict, path: Path) -> None:
@@ -48,6 +49,8 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give the path of {what}")
+    if (size := path.stat().st_size) > (memory := machine_memory()):
+        raise UserError(f"{path} has {gigabytes(size)}, more than this machine's memory ({gigabytes(memory)})")
     if not is_intact(path):
         raise UserError(f"{path} is not {what}, or is damaged: the checksums in it are not those of its content")
     try:

@@ -79,6 +79,7 @@ def leave_as_it_was(sweep: Path) -> None:
     if sweep.is_dir() and {file.name for file in sweep.iterdir()} <= {HYDRAS_FILE, LOCK_FILE}:
         for file in sweep.iterdir():
             file.unlink()
+        locks.release(sweep / LOCK_FILE)
         _remove_empty([sweep, *_made.pop(sweep.resolve(), [])])
 
 

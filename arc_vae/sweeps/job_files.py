@@ -94,8 +94,10 @@ def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
     """
     match entry:
         case {"number": int(number), "overrides": list(overrides), "directory": str(name)}:
-            if all(isinstance(override, str) for override in overrides):
-                return SweepJob(number, overrides, inside(sweep, sweep / name))
+            place = inside(sweep, sweep / name)
+            plain = place.parent == sweep and name not in (".", "..")
+            if plain and str(number).isdecimal() and all(isinstance(override, str) for override in overrides):
+                return SweepJob(number, overrides, place)
     raise UserError(f"{file} is damaged: {str(entry)[:80]} is no job; the sweep's launcher alone writes it")
 
 

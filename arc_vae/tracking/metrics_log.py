@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from arc_vae.tracking.wandb_logger import Replayed, WandbLogger
 
 METRICS_LOG = "metrics.jsonl"
 FLUSH_SECONDS = 5.0
+MOST_BYTES = 1_000_000  # of a line; ours have some hundred
 
 # json.dumps, given an option, would make one a call: a third of its time.
 _JSON = json.JSONEncoder(allow_nan=False)
@@ -120,7 +122,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path} does not exist; a run directory has one once training has begun")
     records = []
     with inside(path.parent, path).open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(partial(file.readline, MOST_BYTES), b""), 1):
+            if len(line) >= MOST_BYTES:
+                raise UserError(f"{path} line {number} has more than {MOST_BYTES:,} bytes; remove that line")
             if not line.endswith(b"\n"):
                 break  # the beginning of a line whose writer was killed
             try:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def _saved(save: Callable[[Any], None]) -> bytes:
 
 BYTES = {"truncate": cut, "flip 1": flip(1), "flip 3": flip(3), "flip 30": flip(30), "header": header, "empty": empty}
 STRUCTURE = {"wrong type": wrong_type, "missing key": missing_key}
-WAYS = (*BYTES, *STRUCTURE, "directory")
+WAYS = (*BYTES, *STRUCTURE, "directory", "pipe")
 
 
 def damage(path: Path, content: bytes, way: str, rng: random.Random) -> None:
@@ -100,6 +101,8 @@ def damage(path: Path, content: bytes, way: str, rng: random.Random) -> None:
     path.unlink()
     if way == "directory":
         path.mkdir()
+    elif way == "pipe":
+        os.mkfifo(path)
     elif way in BYTES:
         path.write_bytes(BYTES[way](content, rng))
     elif path.suffix == ".png":
