@@ -53,6 +53,8 @@ def open_foreign_config(
     wanted = plain if groups is None else [group for group in groups if group in plain]
     budget = Budget(where)
     resolved = {key: _resolved(plain[key], plain, [key], budget, 0) for key in wanted}
+    if groups is not None and (wrong := [key for key, node in resolved.items() if not isinstance(node, dict)]):
+        raise UserError(f"{where}: its {wrong[0]} is a {type(resolved[wrong[0]]).__name__}, no group of keys")
     _refuse_resolvers(resolved, where, also_plain=True)
     for key, node in resolved.items():
         check_targets(node, where, targets_of(key), trusted)
