@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_vae.common.errors import UserError
+from arc_vae.common.inside import refuse_special
 
 MAX_BYTES = 64_000_000
 
@@ -15,6 +16,7 @@ def read_json_object(path: Path, remedy: str) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read, or is no JSON object; `remedy` says what to do then.
     """
+    refuse_special(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES:,} bytes")

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 import arc_vae.configuration.resolvers
 from arc_vae.common.bounded import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, MAX_TEXT, Budget, copy_bounded
 from arc_vae.common.errors import UserError
+from arc_vae.common.inside import refuse_special
 from arc_vae.common.legacy import upgrade_config
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.trust import is_trusted, trusted_class
@@ -67,6 +68,7 @@ def read_foreign_yaml(file: Path) -> Any:
     Raises:
         UserError: no such file, no YAML, or more than a configuration of arc_vae ever is.
     """
+    refuse_special(file)
     try:
         text = file.read_text(encoding="utf-8") if file.stat().st_size <= MAX_CHARACTERS else None
         if text is not None and _is_bounded(text):

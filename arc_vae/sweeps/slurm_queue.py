@@ -49,7 +49,7 @@ def slurm_ids(sweep: Path) -> dict[str, str]:
     file = sweep / IDS_FILE
     ids = read_json_object(inside(sweep, file), IDS_REMEDY) if file.is_file() else {}
     for number, job_id in ids.items():
-        if not (number.isdecimal() and isinstance(job_id, str) and JOB_ID.fullmatch(job_id)):
+        if not (isinstance(job_id, str) and JOB_ID.fullmatch(job_id)):
             raise UserError(f"{file} is damaged (job {number[:20]}: {str(job_id)[:40]}); {IDS_REMEDY}")
     return ids
 
