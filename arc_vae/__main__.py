@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from arc_vae.common.output import drop_unwritable_output
+
 PACKAGE = Path(__file__).parent
 
 
@@ -21,6 +23,7 @@ def commands() -> dict[str, str]:
 
 def main() -> None:
     """Print them."""
+    drop_unwritable_output()
     print("arc_vae: train, judge and compare β-VAEs on ARC-like grids. Each command takes --help.\n")
     for usage, does in commands().items():
         print(f"{usage}\n    {does}")

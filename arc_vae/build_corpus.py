@@ -3,6 +3,7 @@
 from omegaconf import DictConfig
 
 from arc_vae.cli.command import command
+from arc_vae.common.printable import printable
 from arc_vae.configuration.instantiate import instantiate_group
 
 
@@ -10,7 +11,7 @@ from arc_vae.configuration.instantiate import instantiate_group
 def main(cfg: DictConfig) -> None:
     """Build or verify the corpus, and say what it holds."""
     corpus = instantiate_group(cfg, "data").verify()
-    print(corpus.describe())
+    print(printable(corpus.describe()))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ def main(cfg: DictConfig) -> None:
     With another corpus or `split=val`, write `evaluations/<corpus>.json` instead and leave all else as it is.
     """
     from arc_vae.common.errors import require
+    from arc_vae.common.printable import printable
     from arc_vae.configuration.instantiate import instantiate_group
     from arc_vae.corpus.as_trained import AsTrained
     from arc_vae.reporting.drawing import only_a_picture
@@ -29,12 +30,13 @@ def main(cfg: DictConfig) -> None:
     as_trained = isinstance(source, AsTrained)
     experiment = load_experiment(directory, cfg.device, source.places if as_trained else None)
     if not as_trained or cfg.split != "test":
-        print(judge_other(directory, experiment, experiment.source if as_trained else source, cfg.split))
+        judged = experiment.source if as_trained else source
+        print(printable(judge_other(directory, experiment, judged, cfg.split)))
         return
     metrics = evaluate_run(directory, experiment, experiment.load_corpus())
     with only_a_picture("report.html"):
         write_report(directory.path)
-    print(format_summary(metrics, directory))
+    print(printable(format_summary(metrics, directory)))
 
 
 if __name__ == "__main__":

@@ -62,11 +62,17 @@ def test_plain_references_are_resolved_as_omegaconf_resolves_them():
 
 
 def test_what_hydra_leaves_in_a_runs_own_configuration_opens(tmp_path):
-    text = "run_id: ${new_run_id:}\ntraining: {max_epochs: 7}\nlr_scheduler: {T_max: '${training.max_epochs}'}\n"
+    groups = ["model", "loss", "beta_schedule", "optimizer", "data", "early_stopping", "criteria", "wandb"]
+    text = "run_id: ${new_run_id:}\nseed: 0\nname: a\n" + "".join(f"{group}: {{}}\n" for group in groups)
+    text += "training: {max_epochs: 7}\nlr_scheduler: {T_max: '${training.max_epochs}'}\n"
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text(text)
     cfg = load_frozen_config(tmp_path)
     assert re.fullmatch("[0-9a-f]{8}", cfg.run_id) and cfg.lr_scheduler.T_max == 7
+    for key in ("seed", "wandb", "optimizer"):
+        (tmp_path / ".hydra" / "config.yaml").write_text(text.replace(f"{key}: ", "x: ", 1))
+        with pytest.raises(UserError, match=f"config.yaml is no configuration of a run: it lacks {key}"):
+            load_frozen_config(tmp_path)
 
 
 def many_times_over(levels: int) -> object:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from arc_vae import evaluate, train
+from arc_vae.common.files import write_text
+from arc_vae.common.output import drop_unwritable_output, escape_logs
 from arc_vae.common.printable import printable, spreadsheet_cell
 from arc_vae.sweeps.job_files import SweepJob
 from arc_vae.sweeps.leaderboard import leaderboard_csv, leaderboard_text
@@ -59,7 +62,43 @@ def test_a_secret_on_the_command_line_is_refused_and_lies_in_no_file(name, flags
         train.main()
     said = "".join(capsys.readouterr())
     assert end.value.code == 2 and f"export {name} in the shell" in said and "planted-value" not in said
+    GlobalHydra.instance().clear()
+    setup = f"hydra.launcher.slurm_setup=['umask 77','export {name}=planted-value']"
+    monkeypatch.setattr(sys, "argv", ["arc_vae", "-m", "hydra/launcher=slurm", setup])
+    with pytest.raises(SystemExit):
+        train.main()
+    said = "".join(capsys.readouterr())
+    assert f"slurm_setup: {name} looks like a secret" in said and "planted-value" not in said
     assert [path for path in tmp_path.rglob("*") if path.is_file() and b"planted-value" in path.read_bytes()] == []
+
+
+def test_what_the_terminal_has_no_character_for_is_spelt(tmp_path, monkeypatch):
+    """As under LC_ALL=C PYTHONUTF8=0, or with a path that is no UTF-8."""
+    with (tmp_path / "said").open("w", encoding="ascii") as terminal:
+        for name in ("stdout", "__stdout__"):
+            monkeypatch.setattr(sys, name, terminal)
+        drop_unwritable_output()
+        print("eff. β \udcce")
+        sys.stdout.flush()
+    assert (tmp_path / "said").read_text() == "eff. \\u03b2 \\udcce\n"
+    write_text(tmp_path / "page", "β \udcce")
+    assert (tmp_path / "page").read_text(encoding="utf-8") == "β \\udcce"
+
+
+def test_the_log_holds_text_alone(tmp_path, monkeypatch):
+    handler = logging.FileHandler(tmp_path / "train.log", encoding="ascii")
+    handler.setFormatter(logging.Formatter("\x1b[1m%(levelname)s\x1b[0m %(message)s"))
+    monkeypatch.setattr(logging.root, "handlers", [handler])
+    escape_logs()
+    escape_logs()
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        logging.getLogger("a").exception("%s β\nnext", "\x1b]0;owned\x07")
+    handler.close()
+    log = (tmp_path / "train.log").read_text(encoding="utf-8")
+    assert log.startswith("\x1b[1mERROR\x1b[0m \\x1b]0;owned\\x07 β\nnext\nTraceback") and log.count("\x1b") == 2
+    assert r"ValueError: \x1b[2J" in log
 
 
 def test_an_error_of_a_strangers_words_is_printed_as_text(monkeypatch, capsys, tmp_path):

@@ -5,6 +5,7 @@ import subprocess
 
 from arc_vae.common import provenance
 from arc_vae.common.provenance import git_diff, git_state
+from arc_vae.sweeps.job_files import DIFF_FILE, SweepJob, write_jobs
 
 
 def test_the_commit_is_told_and_the_index_not_rewritten(tmp_path, monkeypatch):
@@ -24,5 +25,12 @@ def test_the_commit_is_told_and_the_index_not_rewritten(tmp_path, monkeypatch):
     index = (tmp_path / ".git" / "index").read_bytes()
     assert git_state() == {"commit": git("rev-parse", "HEAD"), "dirty": False}
     assert (tmp_path / ".git" / "index").read_bytes() == index
-    file.write_text("new\n")
-    assert git_state()["dirty"] is True and "+new" in git_diff()
+    file.write_bytes(b"new \xe9\n")
+    assert git_state()["dirty"] is True and b"+new \xe9\n" in git_diff()
+    # As it was changed: the patch applies again.
+    job = SweepJob(0, [], tmp_path / "sweep" / "0")
+    job.directory.mkdir(parents=True)
+    write_jobs(tmp_path / "sweep", [job])
+    file.write_text("old\n")
+    git("apply", str(tmp_path / "sweep" / DIFF_FILE))
+    assert file.read_bytes() == b"new \xe9\n"

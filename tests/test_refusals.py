@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY, call_command, run_command
 from hydra.core.global_hydra import GlobalHydra
 
-from arc_vae import build_corpus, evaluate, generate_samples, train
+from arc_vae import build_corpus, evaluate, generate_samples, sweep, train
 
 REFUSED = [
     (["model.latnt_dim=3"], "model.latnt_dim is not a key of this configuration; did you mean model.latent_dim?"),
@@ -34,6 +34,16 @@ REFUSED = [
     (["training.criteria_every=0"], "training.criteria_every=0: must be at least 1 epoch"),
     (["seed=99999999999999999999"], "seed=99999999999999999999: must be at most 4294967295"),
     (["optimizer=adam", "optimizer.lr=0"], "optimizer.lr=0: must be above 0"),
+    (["optimizer.lr=inf"], "optimizer.lr=inf: must be above 0 and finite"),
+    ([f"name={'a' * 300}"], "must be letters, digits, '.', '_' and '-', 100 at most"),
+    (["-m", f"name={'a' * 300}"], "File name too long"),
+    (["data.num_grids=1000000000000"], "data.num_grids=1000000000000: needs 512,000.0 GB of memory"),
+    (["model.latent_dim=999999999999"], "model: training what its keys describe needs more than this machine's"),
+    (["name=${oc.env:UNSET}"], "name: the environment variable UNSET is not set; export it, or give ${oc.env:UNSET,"),
+    (["-m", "seed=${oc.env:UNSET}"], "seed: the environment variable UNSET is not set"),
+    (["name=${naem}"], "name: ${naem} refers to no key; did you mean name?"),
+    (["-m", "data.num_grids=1000000000000", "seed=0,1"], "GB; lower it; nothing was started"),
+    (["-m", "seed=-1,-2"], "job 0 (seed=-1): seed=-1: must be an integer of at least 0; nothing was started"),
     ([f"name={'a' * 300}"], "and '-', 100 at most"),
     (["name=a/b"], "name=a/b: must be letters"),
     (["wandb.mode=of"], "wandb.mode=of: must be offline or online or disabled"),
@@ -58,6 +68,26 @@ def test_a_mistake_is_refused_before_any_work(overrides, sentence, monkeypatch, 
     assert said.startswith("error: ") and sentence in said
     assert "Traceback" not in said and said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["hydra.run.dir=file"], "file: File exists; see that it can be written"),
+        (["-m", "hydra.sweep.dir=file", "seed=0,1"], "file: File exists; see that it can be written"),
+        (["init_from=file"], "file is not a checkpoint of a whole model"),
+        (["init_from=nowhere"], "nowhere does not exist; give the path of a checkpoint"),
+        (["-m", "--config-dir", "mine", "seed=-1,-2"], "nothing was started"),
+    ],
+)
+def test_a_place_that_will_not_do_is_refused_before_any_work(overrides, sentence, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "broken.yaml").write_text("\t: names nothing, and nothing reads it")
+    said = refusal(train, overrides, monkeypatch, capsys)
+    assert sentence in said and "Traceback" not in said and said.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["broken.yaml", "file", "mine"]
 
 
 FAULTS = [
@@ -115,6 +145,31 @@ def test_an_experiment_that_nothing_reads_is_refused(header, sentence, monkeypat
 
 
 @pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b"a:\n\tb: 1\n",
+            "mine/model/x.yaml is no YAML: found character '\\t' that cannot start any token (line 2, col",
+        ),
+        (b"# \xe9\na: 1\n", "mine/model/x.yaml is not UTF-8 (byte 0xe9 at 2): save it as UTF-8"),
+        (b"a: 1\na: 2\n", "mine/model/x.yaml is no YAML: found duplicate key a (line 2, column 1)"),
+        (b"a: " + b"[" * 3000 + b"]" * 3000, "a configuration nests too deep"),
+        (b"defaults: 3\n", "cannot be used: Invalid defaults list in 'model/x'"),
+        (b"- a\n", "model names no class; its option states one as _target_"),
+    ],
+    ids=["tab", "latin-1", "twice", "deep", "defaults", "list"],
+)
+@pytest.mark.parametrize("flags", [[], ["-m"]])
+def test_a_file_of_ones_own_that_is_no_configuration_is_named(flags, content, sentence, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "x.yaml").write_bytes(content)
+    said = refusal(train, ["--config-dir", "mine", "model=x", *flags], monkeypatch, capsys)
+    assert sentence in said and "Traceback" not in said and said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
     ("command", "overrides", "sentence"),
     [
         (evaluate, [], "run has no value; give one: run=…"),
@@ -125,8 +180,12 @@ def test_an_experiment_that_nothing_reads_is_refused(header, sentence, monkeypat
         (generate_samples, ["decoder=nowhere.pth"], "nowhere.pth does not exist"),
         (generate_samples, ["run=a", "passes=-1"], "passes=-1: must be an integer of at least 0"),
         (generate_samples, ["run=a", "num_samples=0"], "num_samples=0: must be at least 1"),
+        (generate_samples, ["run=a", "num_samples=1000000000000"], "num_samples=1000000000000: needs 512,000.0 GB"),
+        (generate_samples, ["run=a", "seed=99999999999999999999"], "must be an integer from 0 to 9223372036854775807"),
+        (sweep, [f"dir={'a' * 300}"], "File name too long"),
         (build_corpus, ["data=atomik"], "data=atomik does not exist; did you mean atomic?"),
         (build_corpus, ["data.num_grids=3"], "data.num_grids=3: must be"),
+        (build_corpus, ["data.num_grids=1000000000000"], "data.num_grids=1000000000000: needs 512,000.0 GB of memory"),
     ],
 )
 def test_the_other_commands_refuse_too(command, overrides, sentence, monkeypatch, capsys, tmp_path):

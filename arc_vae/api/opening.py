@@ -36,6 +36,7 @@ def open_networks(path: Path, trust: Sequence[str]) -> Networks:
         raise UserError(f"{path} does not exist; give the path of {WHAT}")
     for folder in (path / "checkpoints", path):
         if (folder / BEST).is_file():
+            inside(path, folder / OPERATORS)
             return _open_file(inside(path, folder / BEST), trust)
     for folder in (path / "checkpoints", path):
         found = [folder / name for name in ("encoder.pth", "decoder.pth") if (folder / name).is_file()]

@@ -36,7 +36,7 @@ class ValidateConfig(Callback):
     # Hydra's own signature leaves out that it passes the name too.
     def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
         with refusals():
-            refuse_secrets(config.hydra.job.env_set)
+            refuse_secrets(config)
             # Before a run to go on with takes the configuration's place: what a file trusts counts for nothing.
             trust_of_command(config.get("trust", []), config.hydra.runtime.config_sources)
             self.redirect(config)
@@ -84,7 +84,7 @@ class PreflightCallback(ValidateConfig):
 
         super().on_multirun_start(config, config_name, **kwargs)
         with refusals():
-            refuse_secrets(config.hydra.job.env_set)
+            refuse_secrets(config)
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
             remember_hydra_sweep(config.hydra)

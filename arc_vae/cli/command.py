@@ -14,17 +14,19 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from arc_vae.cli.hydra_sweeps import job_failed, report_hydra_sweep
 from arc_vae.cli.plugins import ignore_plugins_of_current_folder
 from arc_vae.common import locks
 from arc_vae.common.errors import INTERRUPTED, JOB_FAILED, USER_MISTAKE, JobFailed, UserError, disk_error
-from arc_vae.common.output import drop_unwritable_output
+from arc_vae.common.output import drop_unwritable_output, escape_logs
 from arc_vae.common.printable import printable
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.suggest import describe_hydra_error
 from arc_vae.configuration.trust import trust_of_command
 from arc_vae.configuration.validate import validate_config
+from arc_vae.configuration.yaml_faults import UNREADABLE, describe_yaml_error
 
 # Whether the user asked to see where an error came from; read before `main` sets the variable for itself.
 SHOW_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ or any(a.startswith("hydra.verbose=") for a in sys.argv)
@@ -47,6 +49,7 @@ def _guarded(task: Callable[[DictConfig], Any], config_name: str) -> Callable[[D
     """The task on a valid configuration; what ends a sweep's job is said of it, what ends a run ends the process."""
 
     def guarded(cfg: DictConfig) -> Any:
+        escape_logs()
         try:
             hydra_config = HydraConfig.get()
             trust_of_command(cfg.get("trust", []), hydra_config.runtime.config_sources)
@@ -56,8 +59,9 @@ def _guarded(task: Callable[[DictConfig], Any], config_name: str) -> Callable[[D
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise job_failed(error) from error
-            if isinstance(error, UserError):
-                exit_with_error(error)
+            mistake = as_user_error(error)
+            if mistake and (mistake is error or not SHOW_TRACEBACK):
+                exit_with_error(mistake)
             raise
 
     # Hydra names the job after the task's module.
@@ -81,7 +85,7 @@ def _run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     except JobFailed as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(JOB_FAILED) from None
-    except (UserError, HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+    except (UserError, HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError) as error:
         mistake = as_user_error(error, config_name)
         if mistake is None or (SHOW_TRACEBACK and mistake is not error):
             raise
@@ -104,14 +108,23 @@ def as_user_error(error: Exception, config_name: str | None = None) -> UserError
         return error
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return (faults_of_command_line(config_name) if config_name else None) or UserError(describe_hydra_error(error))
+    if isinstance(error, UNREADABLE):
+        named = get_args_parser().parse_args().config_dir
+        return describe_yaml_error(error, [*([Path(named)] if named else []), conf_dir()])
     if isinstance(error, OSError):
         return disk_error(error, Path.cwd())
-    # Two mistakes for which Hydra raises no HydraException: `loss=null`, and `-m` with `--cfg`.
+    if isinstance(error, RecursionError):
+        return UserError("a configuration nests too deep, or a key refers to itself; write its value")
+    # Mistakes for which Hydra raises no HydraException: `loss=null`, `-m` with `--cfg`, a file's header or defaults.
     given = " ".join(sys.argv[1:])
     if str(error).startswith("Config group override must be"):
         return UserError(f"a config group takes the name of one of its options, not null or a number: {given}")
     if str(error).startswith("Only one of --run"):
         return UserError(f"one of -m, --cfg and --info at a time: {given}")
+    if str(error).startswith("Unable to configure handler") and isinstance(error.__cause__, OSError):
+        return disk_error(error.__cause__, Path.cwd())
+    if str(error).startswith(("Invalid defaults list", "Expected header format")):
+        return UserError(f"a file of a --config-dir or conf/ cannot be used: {error}")
     return None
 
 
@@ -125,7 +138,7 @@ def faults_of_command_line(config_name: str) -> UserError | None:
         refuse_faults(given.config_name or config_name, given.overrides, given.config_dir, multirun)
     except UserError as faults:
         return faults
-    except (HydraException, OmegaConfBaseException):  # the configuration itself cannot be composed
+    except (HydraException, OmegaConfBaseException, *UNREADABLE):  # the configuration itself cannot be composed
         return None
     return None
 

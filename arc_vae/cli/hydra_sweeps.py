@@ -6,6 +6,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from arc_vae.common.commands import sweep_command
 from arc_vae.common.errors import JobFailed, UserError
 from arc_vae.runs.run_directory import RunDirectory
 
@@ -21,13 +22,20 @@ def remember_hydra_sweep(hydra: DictConfig) -> None:
     """Keep where a sweep's jobs will lie; arc_vae's own launchers report theirs themselves.
 
     Raises:
-        UserError: something is asked of arc_vae's own launchers that they do not do.
+        UserError: something is asked of arc_vae's own launchers that they do not do, or Hydra's would write over the
+            configurations of an earlier sweep.
     """
     global _sweep
     if str(OmegaConf.select(hydra, "launcher._target_")).startswith(OWN_LAUNCHERS):
         refuse_unsupported(hydra)
-    else:
-        _sweep = Path(hydra.sweep.dir)
+        return
+    sweep = Path(hydra.sweep.dir)
+    if any(sweep.rglob(".hydra/config.yaml")):
+        raise UserError(
+            f"{sweep} holds a sweep already, whose configurations this launcher would write over; choose another "
+            f"hydra.sweep.dir, or go on with that sweep by {sweep_command(sweep)} rerun=true"
+        )
+    _sweep = sweep
 
 
 def refuse_unsupported(hydra: DictConfig) -> None:

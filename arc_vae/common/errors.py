@@ -13,7 +13,10 @@ INTERRUPTED = 130  # the shell's own status for a process ended by Ctrl-C
 
 # What a disk refuses: full, over a quota or a limit, read-only, not ours, vanished, broken.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+CLOSED = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    *(errno.EEXIST, errno.ELOOP),
+}
 BROKEN = {errno.EIO, errno.ESTALE}
 
 

@@ -41,8 +41,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The text, in UTF-8."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    """The text, in UTF-8; what of a path is no text is spelt."""
+    write_atomically(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def write_json(path: Path, value: Any) -> None:

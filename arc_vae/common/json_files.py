@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_vae.common.errors import UserError
+from arc_vae.common.inside import refuse_special
 
 MAX_BYTES = 64_000_000
 
@@ -15,6 +16,7 @@ def read_json_object(path: Path, remedy: str) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read, or is no JSON object; `remedy` says what to do then.
     """
+    refuse_special(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
@@ -27,5 +29,5 @@ def read_json_object(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a JSON value is a number, and no integer that a float cannot hold."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1023)

@@ -11,6 +11,8 @@ import struct
 from pathlib import Path
 from typing import IO
 
+from arc_vae.common.inside import refuse_special
+
 # struct flock of 64-bit Linux: type, whence, start, length (0: all of it), process.
 _RECORD = "hhqqi4x"
 _CAN_ASK = hasattr(fcntl, "F_OFD_GETLK") and struct.calcsize("P") == 8
@@ -23,10 +25,14 @@ def keep(path: Path) -> bool:
     """Keep the file, made where it does not exist, to this process until it ends or `release`s it.
 
     False where another process keeps it. Keeping it again changes nothing.
+
+    Raises:
+        UserError: a named pipe, or the like, stands there.
     """
     path = path.resolve()
     if path in _kept:
         return True
+    refuse_special(path)
     file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,7 +69,7 @@ def is_kept(path: Path) -> bool | None:
     """Whether a live process keeps the file; takes no lock and writes nothing. None where that cannot be asked."""
     if keeps(path):
         return True
-    if not _CAN_ASK:
+    if not _CAN_ASK or (path.exists() and not path.is_file()):
         return None
     try:
         with path.open("rb") as file:

@@ -1,9 +1,11 @@
-"""What a command says, which decides nothing: words that cannot be written are dropped."""
+"""What a command says, which decides nothing: words that cannot be written are dropped, characters spelt out."""
 
 import io
 import logging
 import sys
 from typing import Any
+
+from arc_vae.common.printable import printable
 
 
 class LossyFile(io.FileIO):
@@ -17,7 +19,10 @@ class LossyFile(io.FileIO):
 
 
 def drop_unwritable_output() -> None:
-    """From now on standard output, standard error and logs of this process drop what cannot be written."""
+    """From now on standard output, standard error and logs of this process drop what cannot be written.
+
+    A character that the terminal's encoding lacks, such as β where there is no UTF-8, is spelt: \\u03b2.
+    """
     logging.raiseExceptions = False
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -27,9 +32,28 @@ def drop_unwritable_output() -> None:
         lossy = io.TextIOWrapper(
             io.BufferedWriter(LossyFile(stream.fileno(), "w", closefd=False)),
             encoding=stream.encoding,
-            errors=stream.errors,
+            errors="backslashreplace",
             line_buffering=stream.line_buffering or name == "stderr",
         )
         stream.flush()
         setattr(sys, name, lossy)
         setattr(sys, f"__{name}__", lossy)
+
+
+class _Escape(logging.Filter):
+    """Spells out what a terminal would obey, in a record's message and traceback; colours of a formatter stay."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = printable(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = printable(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def escape_logs() -> None:
+    """From now on what goes to the log, train.log too, is text in UTF-8 that a terminal shows and does not obey."""
+    for handler in logging.root.handlers:
+        if not any(isinstance(kept, _Escape) for kept in handler.filters):
+            handler.addFilter(_Escape())
+        if isinstance(handler, logging.FileHandler) and isinstance(handler.stream, io.TextIOWrapper):
+            handler.stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -29,9 +29,9 @@ def versions() -> dict[str, str | None]:
 def git_state() -> dict[str, str | bool] | None:
     """Commit of the checkout this code comes from and whether it was changed since; null where there was none."""
     if (ROOT / RECORDED_STATE).is_file():
-        return json.loads((ROOT / RECORDED_STATE).read_text())
+        return _recorded_state()
     try:
-        commit = _git("rev-parse", "HEAD")
+        commit = _git("rev-parse", "HEAD").decode().strip()
         tracked = _git("ls-files", "arc_vae/common/provenance.py")
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
@@ -39,15 +39,23 @@ def git_state() -> dict[str, str | bool] | None:
     return {"commit": commit, "dirty": dirty} if tracked else None
 
 
-def git_diff() -> str:
-    """What was changed since the commit, in tracked files; empty outside a checkout."""
+def _recorded_state() -> dict[str, str | bool] | None:
     try:
-        return _git("diff", "HEAD") if git_state() else ""
+        recorded = json.loads((ROOT / RECORDED_STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return recorded if isinstance(recorded, dict) else None
+
+
+def git_diff() -> bytes:
+    """What was changed since the commit, in tracked files, in whatever encoding they are; empty outside a checkout."""
+    try:
+        return _git("diff", "HEAD") if git_state() else b""
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return b""
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> bytes:
     # Without locks: a job killed meanwhile would leave the checkout's index locked.
     command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, timeout=10, check=True).stdout

@@ -9,6 +9,7 @@ from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_atomically
 from arc_vae.common.intact import is_intact
 from arc_vae.common.legacy import FORMAT, upgrade_checkpoint
+from arc_vae.common.room import gigabytes, machine_memory
 
 
 def save_checkpoint(payload: dict, path: Path) -> None:
@@ -27,6 +28,19 @@ def _save(payload: dict, file: BinaryIO) -> None:
         raise
 
 
+# What the values of a checkpoint are, by their keys; None where nothing was measured yet.
+NUMBER = (int, float)
+TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("epoch", "step"), (int,)),
+    "seconds": NUMBER,
+    **dict.fromkeys(("train_loss", "val_loss", "pixel_accuracy"), (*NUMBER, type(None))),
+    **dict.fromkeys(("model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "state_dict"), (dict,)),
+    **dict.fromkeys(("config", "arguments", "early_stopping", "rng", "scaler", "operators"), (dict,)),
+    **dict.fromkeys(("epoch_progress", "origin"), (dict, type(None))),
+    **dict.fromkeys(("class", "corpus_sha256", "run_id", "precision", "digest", "weights"), (str,)),
+}
+
+
 def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     """Read a checkpoint on the CPU with `weights_only=True`.
 
@@ -35,6 +49,8 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; give the path of {what}")
+    if (size := path.stat().st_size) > (memory := machine_memory()):
+        raise UserError(f"{path} has {gigabytes(size)}, more than this machine's memory ({gigabytes(memory)})")
     if not is_intact(path):
         raise UserError(f"{path} is not {what}, or is damaged: the checksums in it are not those of its content")
     try:
@@ -49,4 +65,11 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
     missing = wanted_keys - set(state) if isinstance(state, dict) else wanted_keys
     if missing:
         raise UserError(f"{path} is not {what}: it lacks {', '.join(sorted(missing))}")
+    for key, types in TYPES.items():
+        if key in state and (not isinstance(state[key], types) or isinstance(state[key], bool)):
+            raise UserError(f"{path} is not {what}, or is damaged: its {key} is a {type(state[key]).__name__}")
+    for key in ("model_state_dict", "state_dict"):
+        for name, weight in state.get(key, {}).items():
+            if not isinstance(weight, torch.Tensor) and not str(name).endswith("_extra_state"):
+                raise UserError(f"{path} is not {what}, or is damaged: the weight {name} is a {type(weight).__name__}")
     return state

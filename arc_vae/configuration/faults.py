@@ -17,6 +17,7 @@ from arc_vae.common.errors import UserError
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.suggest import describe_hydra_error
 from arc_vae.configuration.validate import config_faults
+from arc_vae.configuration.yaml_faults import UNREADABLE
 
 # Options of a group in one sweep that are tried; each costs a composition, a tenth of a second.
 TRIED = 20
@@ -46,6 +47,8 @@ class CommandLine:
             for number, word in enumerate(self._words(override)):
                 try:
                     composed = self.composed([*good, word])
+                except UNREADABLE:
+                    raise
                 except (HydraException, OmegaConfBaseException, ValueError) as error:
                     found.append(self.describe(error, word, cfg))
                     continue

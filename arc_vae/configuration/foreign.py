@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 import arc_vae.configuration.resolvers
 from arc_vae.common.bounded import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, MAX_TEXT, Budget, copy_bounded
 from arc_vae.common.errors import UserError
+from arc_vae.common.inside import refuse_special
 from arc_vae.common.legacy import upgrade_config
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.configuration.trust import is_trusted, trusted_class
@@ -53,6 +54,8 @@ def open_foreign_config(
     wanted = plain if groups is None else [group for group in groups if group in plain]
     budget = Budget(where)
     resolved = {key: _resolved(plain[key], plain, [key], budget, 0) for key in wanted}
+    if groups is not None and (wrong := [key for key, node in resolved.items() if not isinstance(node, dict)]):
+        raise UserError(f"{where}: its {wrong[0]} is a {type(resolved[wrong[0]]).__name__}, no group of keys")
     _refuse_resolvers(resolved, where, also_plain=True)
     for key, node in resolved.items():
         check_targets(node, where, targets_of(key), trusted)
@@ -65,6 +68,7 @@ def read_foreign_yaml(file: Path) -> Any:
     Raises:
         UserError: no such file, no YAML, or more than a configuration of arc_vae ever is.
     """
+    refuse_special(file)
     try:
         text = file.read_text(encoding="utf-8") if file.stat().st_size <= MAX_CHARACTERS else None
         if text is not None and _is_bounded(text):

@@ -12,6 +12,8 @@ def instantiate_group(cfg: DictConfig, group: str) -> Any:
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
+    if not OmegaConf.is_dict(cfg[group]) or "_target_" not in cfg[group]:
+        raise UserError(f"{group} names no class; its option states one as _target_, by its full path")
     try:
         return instantiate(cfg[group], _convert_="all")
     except InstantiationException as error:

@@ -27,7 +27,7 @@ def all_keys() -> frozenset[str]:
     """Every group, every key of every group and every top-level key that `conf/` states, dotted."""
     keys: set[str] = set()
     for file in conf_dir().rglob("*.yaml"):
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         group = ".".join(file.relative_to(conf_dir()).parent.parts)
         package = "" if "# @package _global_" in text else group
         keys |= {group} if group else set()

@@ -38,5 +38,13 @@ def describe_hydra_error(error: Exception, cfg: DictConfig | None = None) -> str
         options = [line.strip() for line in listed.splitlines() if line.strip()]
         name = match[1].rpartition("/")[2]
         return f"{match[2]}={name} does not exist{did_you_mean(name, options)} (there are {', '.join(options)})"
+    where = re.search(r"full_key: (\S+)", text)
+    of = f"{where[1]}: " if where else ""
+    if match := re.search(r"Environment variable '([^']*)' not found", text):
+        return (
+            f"{of}the environment variable {match[1]} is not set; export it, or give ${{oc.env:{match[1]},<default>}}"
+        )
+    if match := re.search(r"Interpolation key '([^']*)' not found", text):
+        return f"{of}${{{match[1]}}} refers to no key{did_you_mean(match[1], all_keys())}"
     cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ and str(error.__cause__) else ""
     return " ".join(text.split()) + cause

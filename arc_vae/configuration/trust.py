@@ -8,6 +8,7 @@ this user named, as long as its source is the same: that is remembered in the us
 import importlib
 import inspect
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from arc_vae.common.errors import UserError, require
 from arc_vae.configuration import memory
+from arc_vae.configuration.yaml_faults import UNREADABLE
 
 # What `trust=[code]` says: a sweep's own copy of the code may run.
 CODE = "code"
@@ -42,7 +44,9 @@ def trust_of_command(named: Any, sources: Iterable[Any]) -> None:
     for source in sources:
         if source["provider"] == "command-line" and Path(source["path"]).is_dir():
             for file in Path(source["path"]).rglob("*.yaml"):
-                trust(_targets(yaml.safe_load(file.read_text(encoding="utf-8"))))
+                # What cannot be read names nothing; Hydra, where it is to read it, says so.
+                with suppress(*UNREADABLE):
+                    trust(_targets(yaml.safe_load(file.read_text(encoding="utf-8"))))
 
 
 def _targets(node: Any) -> Iterable[str]:

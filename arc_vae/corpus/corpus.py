@@ -9,6 +9,7 @@ import numpy as np
 
 from arc_vae.common.errors import require
 from arc_vae.common.grids import CELLS
+from arc_vae.common.room import refuse_without_memory
 
 SPLITS = ("train", "val", "test")
 
@@ -104,9 +105,13 @@ def split_sizes(total: int) -> dict[str, int]:
 
 
 def check_source_arguments(*, seed: int, augment: bool, num_grids: int | None = None) -> None:
-    """Raise `InvalidValue` for an argument of a corpus source that is of another type or out of range."""
+    """Raise `UserError` for an argument of a corpus source that is of another type, out of range, or more than the
+    machine's memory holds.
+    """
     if num_grids is not None:
         require(_is_int(num_grids) and num_grids >= 10, "num_grids", num_grids, "an integer, at least 10")
+        # The grids, and those of a split on their way into it.
+        refuse_without_memory("num_grids", num_grids, 2 * CELLS * num_grids)
     require(_is_int(seed) and seed >= 0, "seed", seed, "an integer, at least 0")
     require(isinstance(augment, bool), "augment", augment, "true or false")
 

@@ -2,7 +2,6 @@
 
 import logging
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,11 @@ import numpy as np
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_atomically
 from arc_vae.common.grids import SIZE, check_grids
+from arc_vae.common.room import refuse_without_memory
 from arc_vae.corpus.corpus import SPLITS
 
 log = logging.getLogger(__name__)
-_UNREADABLE = (ValueError, EOFError, OSError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = Exception  # of a damaged file, NumPy and zipfile raise nearly everything
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -68,9 +68,8 @@ def _grid_keys(path: Path, archive: np.lib.npyio.NpzFile) -> list[str]:
 def _holds_grids(archive: np.lib.npyio.NpzFile, key: str) -> bool:
     """Whether the key's header tells of integers (N, 16, 16); no cell is read."""
     assert archive.zip is not None  # it is open
-    name = key if key in archive.zip.namelist() else f"{key}.npy"
     try:
-        with archive.zip.open(name) as member:
+        with archive.zip.open(_name_in_zip(archive.zip, key)) as member:
             version = np.lib.format.read_magic(member)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(member)
@@ -79,7 +78,14 @@ def _holds_grids(archive: np.lib.npyio.NpzFile, key: str) -> bool:
     return len(shape) == 3 and shape[1:] == (SIZE, SIZE) and dtype.kind in "iu"
 
 
+def _name_in_zip(archive: zipfile.ZipFile, key: str) -> str:
+    return key if key in archive.namelist() else f"{key}.npy"
+
+
 def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
+    assert archive.zip is not None  # it is open
+    size = archive.zip.getinfo(_name_in_zip(archive.zip, key)).file_size
+    refuse_without_memory(f"{path}: key", f"'{key}'", size)
     try:
         array = archive[key]
     except _UNREADABLE as error:

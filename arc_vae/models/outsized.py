@@ -1,4 +1,4 @@
-"""A file's few bytes may describe a model of billions of numbers: it is refused before they take memory."""
+"""A few words may describe a model of billions of numbers: it is refused before they take memory."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,9 +10,13 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from arc_vae.common.errors import UserError
+from arc_vae.common.room import gigabytes, machine_memory
 
 # Numbers that building a model may take beside its weights: the tables of sixteen object slots are five million.
 OTHER_NUMBERS = 10_000_000
+
+# Bytes that training keeps of each weight: itself, its gradient and a momentum, float32.
+BYTES_A_WEIGHT = 12
 
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.eye, torch.rand, torch.randn, torch.arange}
 
@@ -78,4 +82,25 @@ def limited_to(weights: Any, where: str) -> Iterator[None]:
         raise UserError(
             f"{where} does not hold the weights of the model that it describes, which is far larger: it is damaged or "
             "not one of arc_vae's"
+        ) from None
+
+
+@contextmanager
+def limited_to_memory(group: str) -> Iterator[None]:
+    """Within it, what a group configures is built only as large as this machine could train it.
+
+    Raises:
+        UserError: it is larger.
+    """
+    memory = machine_memory()
+    limit = _SizeLimit(memory // BYTES_A_WEIGHT)
+    try:
+        with limit:
+            yield
+    except Exception:
+        if not limit.exceeded:
+            raise
+        raise UserError(
+            f"{group}: training what its keys describe needs more than this machine's memory, {gigabytes(memory)}; "
+            "lower them"
         ) from None

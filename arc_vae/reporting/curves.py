@@ -84,7 +84,13 @@ def metric_series(records: Sequence[dict[str, Any]], metric: str) -> tuple[np.nd
     last = next((record for record in reversed(records) if "val/loss_total" in record), records[-1])
     epochs_a_step = last["epoch"] / max(last["step"], 1)
     found = [(record["step"] * epochs_a_step, record[metric]) for record in records if metric in record]
+    # A damaged file may hold a list among numbers.
+    found = [(epoch, value) for epoch, value in found if _length(value) == _length(found[0][1])]
     return np.array([epoch for epoch, _ in found]), np.array([value for _, value in found], dtype=float)
+
+
+def _length(value: Any) -> int | None:
+    return len(value) if isinstance(value, list) else None
 
 
 def _thinned(epochs: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -74,6 +74,13 @@ def operations_section(results: dict) -> str:
     """A section of the report, HTML, or nothing where there are no results."""
     if not results:
         return ""
+    try:
+        return _section(results)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return section("Operations in latent space", "<p>operations.json is damaged: run the command again.</p>")
+
+
+def _section(results: dict) -> str:
     gate = results["gate"]
     mark = badge(gate["decision"], {"go on": "good", "iterate": "open"}.get(gate["decision"], "bad"))
     parts = [f"<p>{mark} {escape(gate['sentence'])}</p>", f"<p>{escape(told_sentence(results['told']))}</p>"]

@@ -19,6 +19,9 @@ from arc_vae.reporting.operations_tables import operations_section
 from arc_vae.reporting.verdict_text import fallback_command
 from arc_vae.tracking.metrics_log import METRICS_LOG, read_metrics
 
+# Of a picture on the page; ours are some hundred kilobytes.
+MOST_BYTES = 20_000_000
+
 # Pattern under the run directory (the highest number is shown), caption.
 PICTURES = (
     ("images/reconstructions_epoch_*.png", "Reconstructions"),
@@ -104,7 +107,8 @@ def _figures(metrics: dict, records: list[dict]) -> str:
 
 
 def _picture(directory: Path, pattern: str, caption: str) -> str:
-    found = sorted(directory.glob(pattern), key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)])
+    files = [path for path in directory.glob(pattern) if path.is_file() and path.stat().st_size <= MOST_BYTES]
+    found = sorted(files, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)])
     if not found:
         return ""
     epoch = re.search(r"epoch_(\d+)", found[-1].name)
@@ -147,4 +151,4 @@ def _json(path: Path) -> dict:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -1,5 +1,6 @@
 """An experiment: the parts a configuration names, instantiated, and the checks before any work."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from arc_vae.evaluation.criteria import Judge
 from arc_vae.evaluation.two_sample import FOLDS
 from arc_vae.models import VAE
 from arc_vae.models.float64 import refuse_without_float64
-from arc_vae.models.outsized import limited_to
+from arc_vae.models.outsized import limited_to, limited_to_memory
 from arc_vae.objective import Loss
 from arc_vae.objective.beta_schedule import BetaSchedule
 from arc_vae.runs.own_classes import refuse_incomplete, try_own_classes
@@ -96,7 +97,8 @@ def build_experiment(cfg: DictConfig) -> Experiment:
     parts = {}
     for name, group in GROUPS.items():
         try:
-            parts[name] = instantiate_group(cfg, group)
+            with limited_to_memory(group):
+                parts[name] = instantiate_group(cfg, group)
         except UserError as fault:
             faults.append(fault)
     if faults:
@@ -152,7 +154,12 @@ def build_optimizer(experiment: Experiment, steps_per_epoch: int) -> tuple[Optim
     except (ValueError, TypeError) as error:
         raise UserError(f"optimizer: {error}") from error
     for group in optimizer.param_groups:
-        require(group["lr"] > 0, "optimizer.lr", group["lr"], "above 0")
+        require(
+            0 < group["lr"] < math.inf,
+            "optimizer.lr",
+            group["lr"],
+            "above 0 and finite" if group["lr"] > 0 else "above 0",
+        )
     try:
         return optimizer, experiment.lr_scheduler(optimizer, steps_per_epoch=steps_per_epoch)
     except UserError as error:

@@ -10,22 +10,32 @@ from arc_vae.common.errors import UserError, require
 from arc_vae.common.files import write_text
 from arc_vae.common.inside import inside
 from arc_vae.configuration.foreign import open_foreign_config, read_foreign_yaml
+from arc_vae.configuration.keys import default_choices
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.runs.run_directory import RunDirectory
 
 EPOCHS = "training.max_epochs"
+OVERRIDE = "override "  # of Hydra's own groups
+REMEDY = "checkpoints/vae_best.pth holds another copy, as `config`"
 
 
 def load_frozen_config(directory: Path) -> DictConfig:
     """The configuration frozen in a run directory.
 
     Raises:
-        UserError: there is none, or it names a `_target_` that `conf/` does not.
+        UserError: there is none, it lacks what a run has, or it names a `_target_` that `conf/` does not.
     """
     file = directory / ".hydra" / "config.yaml"
     if not file.is_file():
         raise UserError(f"{file} does not exist; give the directory of a run, or of a sweep's job")
-    return open_foreign_config(read_foreign_yaml(inside(directory, file)), str(file))
+    cfg = open_foreign_config(read_foreign_yaml(inside(directory, file)), str(file))
+    groups = [group for group, option in default_choices("config").items() if option and not group.startswith(OVERRIDE)]
+    missing = [key for key in ("seed", "name") if key not in cfg]
+    missing += [group for group in groups if not OmegaConf.is_dict(cfg.get(group))]
+    if missing or not isinstance(cfg.training.get("max_epochs"), int):
+        missing = missing or [EPOCHS]
+        raise UserError(f"{file} is no configuration of a run: it lacks {', '.join(missing)}; it is damaged: {REMEDY}")
+    return cfg
 
 
 def lengthen(cfg: DictConfig, epochs: int) -> list[str]:

@@ -68,6 +68,6 @@ def free_file(folder: Path, corpus: Corpus, split: str) -> Path:
     """`<corpus>.json`, `<corpus>_val.json` for the validation split; with the digest if another corpus has the name."""
     stem = re.sub(r"[^\w.-]", "_", Path(corpus.name).stem) + ("" if split == "test" else f"_{split}")
     file = folder / f"{stem}.json"
-    if file.is_file() and corpus.sha256 not in file.read_text():
+    if file.is_file() and corpus.sha256 not in file.read_text(encoding="utf-8", errors="replace"):
         return folder / f"{stem}_{corpus.sha256[:12]}.json"
     return file

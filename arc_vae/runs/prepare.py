@@ -19,6 +19,7 @@ from arc_vae.runs.resume import (
     refuse_stopped_early,
 )
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training.checkpoint_files import has_last
 from arc_vae.training.device import configure_process
 
 
@@ -46,15 +47,15 @@ def prepare_run(cfg: DictConfig, directory: RunDirectory) -> PreparedRun:
     """
     configure_process()
     experiment = check_buildable(cfg)
-    directory.acquire()
     config = to_plain(cfg)
+    if config.get("init_from") is not None and not has_last(directory.checkpoints):
+        load_initial_weights(experiment.model, Path(config["init_from"]))
+    directory.acquire()
     checkpoint = load_resume_checkpoint(directory, config)
     if asks_for_more_epochs(cfg, directory):
         if checkpoint:
             refuse_stopped_early(checkpoint, config, directory)
         keep_longer_config(directory, OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "resume"]))
-    if checkpoint is None and config.get("init_from") is not None:
-        load_initial_weights(experiment.model, Path(config["init_from"]))
     return PreparedRun(directory, config, experiment, checkpoint)
 
 

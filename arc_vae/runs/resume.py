@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict, read_write
 
-from arc_vae.common.commands import resume_command
+from arc_vae.common.commands import override, resume_command
 from arc_vae.common.errors import UserError
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.configuration.instantiate import instantiate_group, to_plain
@@ -17,6 +17,7 @@ from arc_vae.models.saved import load_weights
 from arc_vae.runs.evaluate_run import check_corpus_digest
 from arc_vae.runs.frozen_config import EPOCHS, lengthen, load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.training import checkpoint_keys as keys
 from arc_vae.training.checkpoint_files import BEST, LAST, load_last, mend_parts
 from arc_vae.training.state import TrainingState
 
@@ -28,6 +29,12 @@ IRRELEVANT = (
     *("run_id", "resume", "wandb", "experiment", "fallback", "trust", "objective", "training.criteria_every"),
 )
 RESUMABLE_DIFFERENCES = (*IRRELEVANT, "criteria")
+
+# Of a checkpoint, what going on takes.
+WANTED = {
+    *(keys.EPOCH, keys.STEP, keys.SECONDS, keys.MODEL, keys.OPTIMIZER, keys.SCHEDULER, keys.EARLY_STOPPING),
+    *(keys.RNG, keys.CONFIG, keys.CORPUS_SHA256, keys.RUN_ID, keys.PRECISION, *keys.MEASURED),
+}
 
 
 def point_at_run(config: DictConfig) -> None:
@@ -42,7 +49,7 @@ def point_at_run(config: DictConfig) -> None:
     if others:
         raise UserError(
             f"resume={run} goes on with a run as it was begun, and {others[0]} would change it: {EPOCHS} is all that "
-            f"may grow; for another run that begins from its weights give init_from={run}"
+            f"may grow; for another run that begins from its weights give {override('init_from', run)}"
         )
     frozen = load_frozen_config(run)
     if any(word.startswith(f"{EPOCHS}=") for word in given):
@@ -74,7 +81,7 @@ def load_resume_checkpoint(directory: RunDirectory, config: dict) -> dict | None
     Raises:
         UserError: the checkpoint's configuration differs; the first difference is named.
     """
-    checkpoint = load_last(directory.checkpoints, {"config", "model_state_dict", "rng"}, "an arc_vae checkpoint")
+    checkpoint = load_last(directory.checkpoints, WANTED, "an arc_vae checkpoint")
     if checkpoint is None:
         return None
     then, ignored = checkpoint["config"], list(RESUMABLE_DIFFERENCES)
@@ -102,7 +109,7 @@ def refuse_stopped_early(checkpoint: dict, config: dict, directory: RunDirectory
     if patience is not None and state["epoch"] - state["best_epoch"] >= patience:
         raise UserError(
             f"{directory.path} was ended by early stopping after epoch {state['epoch']}, as a longer run would have "
-            f"been: more epochs add none; begin another from its weights with init_from={directory.path}"
+            f"been: more epochs add none; begin another from its weights with {override('init_from', directory.path)}"
         )
 
 
@@ -145,7 +152,14 @@ def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> N
             state.config["training"]["max_epochs"],
         )
     mend_parts(state.model, directory.checkpoints)
-    state.load_state_dict(checkpoint, directory.checkpoints / LAST)
+    try:
+        state.load_state_dict(checkpoint, directory.checkpoints / LAST)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"{directory.checkpoints / LAST} cannot be gone on from ({told}): it is damaged, or of another arc_vae; "
+            f"begin a run from its weights with {override('init_from', directory.path)}"
+        ) from error
     state.run_id = checkpoint["run_id"]
     logger.info("resuming %s after epoch %d, step %d", directory.path, state.epoch, state.step)
 

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from arc_vae.common.commands import resume_command
 from arc_vae.common.errors import UserError, disk_error
 from arc_vae.common.finite import NonFinite
+from arc_vae.common.printable import printable
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models import VAE
 from arc_vae.reporting.drawing import only_a_picture
@@ -59,7 +60,7 @@ def run_training(cfg: DictConfig, output_dir: str | Path, command: str | None = 
         directory.set_state("finished")
         with only_a_picture("report.html"):
             write_report(directory.path)
-        print(format_summary(metrics, directory))
+        print(printable(format_summary(metrics, directory)))
         return metrics
     finally:
         directory.release()

@@ -71,7 +71,13 @@ class RunDirectory:
                 },
             )
 
-    def record_end(self, state: str, reason: str, over: Container[str] = ("finished", "failed", "preempted")) -> str:
+    def record_end(
+        self,
+        state: str,
+        reason: str,
+        over: Container[str] = ("finished", "failed", "preempted"),
+        kind: str = "killed",
+    ) -> str:
         """Speak for a run whose process ended without a word; the state that its directory tells then.
 
         Nothing is written where the run itself has said one of `over`, or where another process trains it now.
@@ -80,7 +86,7 @@ class RunDirectory:
         try:
             with self._kept():
                 if self.state not in over:
-                    self.set_state(state, reason, kind="killed" if state == "failed" else None)
+                    self.set_state(state, reason, kind=kind if state == "failed" else None)
         except UserError:
             pass
         return self.state

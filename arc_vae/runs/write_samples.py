@@ -7,12 +7,16 @@ from omegaconf import DictConfig
 
 from arc_vae.common.errors import UserError, require
 from arc_vae.common.files import write_atomically
+from arc_vae.common.grids import CELLS
 from arc_vae.common.inside import refuse_links_outside
+from arc_vae.common.room import refuse_without_memory
 from arc_vae.models.float64 import refuse_without_float64
 from arc_vae.models.sampling import generate_samples
 from arc_vae.models.saved import load_module
 from arc_vae.reporting.grid_figures import draw_samples
 from arc_vae.training.device import configure_process, resolve_device
+
+MAX_SEED = 2**63 - 1  # torch's generators
 
 
 def write_samples(cfg: DictConfig) -> None:
@@ -25,7 +29,9 @@ def write_samples(cfg: DictConfig) -> None:
     # `passes` is the old name of refinement_steps.
     steps = cfg.refinement_steps if cfg.passes is None else cfg.passes
     require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
-    require(isinstance(cfg.seed, int) and cfg.seed >= 0, "seed", cfg.seed, "an integer of at least 0")
+    refuse_without_memory("num_samples", cfg.num_samples, 2 * CELLS * cfg.num_samples)
+    seed_fits = isinstance(cfg.seed, int) and 0 <= cfg.seed <= MAX_SEED
+    require(seed_fits, "seed", cfg.seed, f"an integer from 0 to {MAX_SEED}")
     name = "refinement_steps" if cfg.passes is None else "passes"
     require(isinstance(steps, int) and steps >= 0, name, steps, "an integer of at least 0")
     decoder_file, output = sources(cfg)

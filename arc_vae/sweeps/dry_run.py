@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from arc_vae.common.errors import UserError
-from arc_vae.sweeps.claim import HYDRAS_FILE, LOCK_FILE
 from arc_vae.sweeps.job_files import SweepJob
 
 
@@ -42,11 +41,3 @@ def sbatch_script(jobs: Sequence[SweepJob], parameters: dict[str, Any], folder: 
         return _make_sbatch_string(executor._submitit_command_str, folder, **executor.parameters, **count)
     except (TypeError, ValueError, NameError) as error:
         raise UserError(f"hydra/launcher=slurm: {' '.join(str(error).split())}") from error
-
-
-def forget_sweep(sweep: Path) -> None:
-    """Remove what stands in a new sweep's directory before any job: Hydra's multirun.yaml, the lock, the folder."""
-    if sweep.is_dir() and {file.name for file in sweep.iterdir()} <= {HYDRAS_FILE, LOCK_FILE}:
-        for file in sweep.iterdir():
-            file.unlink()
-        sweep.rmdir()

@@ -21,7 +21,7 @@ def visible_gpus() -> list[str]:
 
 def takes_any_gpu(job: SweepJob) -> bool:
     """Whether the job trains on whichever GPU it is given: not on the CPU, and not on one that its user has named."""
-    return load_frozen_config(job.directory).training.device in ("auto", "cuda")
+    return load_frozen_config(job.directory).training.get("device") in ("auto", "cuda")
 
 
 def gpu_slots(jobs: Sequence[SweepJob]) -> list[str]:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 import arc_vae.configuration.resolvers  # noqa: F401  Hydra's own launchers leave run_id to it
 from arc_vae.common.errors import UserError
-from arc_vae.common.files import write_json, write_text
+from arc_vae.common.files import write_atomically, write_json, write_text
 from arc_vae.common.inside import inside
 from arc_vae.common.json_files import read_json_object
 from arc_vae.common.provenance import git_diff, git_state
@@ -66,7 +66,7 @@ def write_jobs(sweep: Path, jobs: Sequence[SweepJob], base: Sequence[str] = ()) 
     known = dict(sorted(({job.number: job for job in jobs} | known).items()))
     entries = [{**asdict(job), "directory": job.directory.name} for job in known.values()]
     if diff := git_diff():
-        write_text(sweep / DIFF_FILE, diff + "\n")
+        write_atomically(sweep / DIFF_FILE, lambda file: file.write(diff))
     about = {"command": sys.argv, "time": time.time(), "git": git_state(), "base": list(base)}
     write_json(sweep / JOBS_FILE, {**about, "jobs": entries})
 
@@ -94,16 +94,20 @@ def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
     """
     match entry:
         case {"number": int(number), "overrides": list(overrides), "directory": str(name)}:
-            if all(isinstance(override, str) for override in overrides):
-                return SweepJob(number, overrides, inside(sweep, sweep / name))
+            place = inside(sweep, sweep / name)
+            plain = place.parent == sweep and name not in (".", "..")
+            if plain and str(number).isdecimal() and all(isinstance(override, str) for override in overrides):
+                return SweepJob(number, overrides, place)
     raise UserError(f"{file} is damaged: {str(entry)[:80]} is no job; the sweep's launcher alone writes it")
 
 
 def all_overrides(directory: Path) -> list[str]:
     """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any."""
     jobs, own = directory.parent / JOBS_FILE, directory / ".hydra" / "overrides.yaml"
+    inside(directory.parent, jobs)
     base = read_json_object(jobs, "the sweep's launcher alone writes it").get("base", []) if jobs.is_file() else []
-    return [*map(str, base), *(map(str, read_foreign_yaml(own) or ()) if own.is_file() else ())]
+    own_words = read_foreign_yaml(inside(directory, own)) if own.is_file() else ()
+    return [str(word) for words in (base, own_words) if isinstance(words, (list, tuple)) for word in words]
 
 
 def _hydra_jobs(sweep: Path) -> list[SweepJob]:

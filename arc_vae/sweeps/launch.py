@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from arc_vae.common.errors import JobFailed, UserError
 from arc_vae.evaluation.catalog import objective_value
-from arc_vae.sweeps.claim import claim_sweep, leave_as_it_was, refuse_other_configuration
-from arc_vae.sweeps.dry_run import describe_launch, forget_sweep
+from arc_vae.sweeps.claim import claim_sweep, leave_as_it_was, refuse_other_configuration, undone_when_refused
+from arc_vae.sweeps.dry_run import describe_launch
 from arc_vae.sweeps.job_files import SweepJob, frozen_config, read_jobs, write_frozen_config, write_jobs
 from arc_vae.sweeps.slurm_queue import queued_jobs, settle_submission
 from arc_vae.sweeps.snapshot import take_snapshot
@@ -47,14 +47,10 @@ def run_sweep(
     claim_sweep(sweep)
     settle_submission(sweep)
     jobs = [SweepJob(number, overrides, sweep / str(number)) for number, (overrides, _) in enumerate(variants, first)]
-    try:
+    with undone_when_refused(sweep):
         frozen = [try_out(job, cfg) for job, (_, cfg) in zip(jobs, variants, strict=True)]
-    except UserError:
-        leave_as_it_was(sweep)
-        raise
     if launcher.dry_run:
         leave_as_it_was(sweep)
-        forget_sweep(sweep)
         print(describe_launch(jobs, launcher.describe(jobs)))
         return True
     for job, cfg in zip(jobs, frozen, strict=True):
@@ -130,7 +126,8 @@ def launch_overrides(
         UserError: a job's configuration will not do; none has been started then.
     """
     sweep = Path(launcher.config.hydra.sweep.dir)
-    composed = [_compose(launcher, n, list(overrides)) for n, overrides in enumerate(job_overrides, first)]
+    with undone_when_refused(sweep):
+        composed = [_compose(launcher, n, list(overrides)) for n, overrides in enumerate(job_overrides, first)]
     configs = [OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]) for cfg in composed]
     own = [list(filter_overrides(overrides)) for overrides in job_overrides]
     callbacks = launcher.context.callbacks

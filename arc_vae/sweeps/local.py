@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -19,6 +19,7 @@ from arc_vae.configuration.trust import trust_argument
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.gpus import environment_of, gpu_slots
 from arc_vae.sweeps.job_files import SweepJob
+from arc_vae.sweeps.lifeline import Lifeline
 from arc_vae.sweeps.snapshot import code_environment, worker_module
 from arc_vae.training.signals import Interrupted
 
@@ -36,6 +37,7 @@ class JobProcesses:
     """The processes of a sweep's jobs. While entered, a signal that would end this process is handed on to them.
 
     Each saves itself and ends; no other begins then. A second signal is handed on too, and a job ends at once of it.
+    Where this process is killed without a word, they notice it themselves (`arc_vae.sweeps.lifeline`).
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class JobProcesses:
         self._running: set[subprocess.Popen] = set()
         self._lock = threading.RLock()
         self._previous: dict[int, Any] = {}
+        self._lifeline = Lifeline()
 
     def __enter__(self) -> "JobProcesses":
         if threading.current_thread() is threading.main_thread():
@@ -52,14 +55,15 @@ class JobProcesses:
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._lifeline.close()
 
-    def run(self, command: Sequence[str], **options: Any) -> int | None:
+    def run(self, command: Sequence[str], env: Mapping[str, str], **options: Any) -> int | None:
         """The exit status of a command, negative for a signal; None where nothing is to begin any more."""
         with self._lock:
             if self.stopped_by is not None:
                 return None
             # A group of its own: a terminal's Ctrl-C comes to it once, from here.
-            process = subprocess.Popen(command, process_group=0, **options)
+            process = subprocess.Popen(command, process_group=0, **self._lifeline.options(env), **options)
             self._running.add(process)
         try:
             return process.wait()

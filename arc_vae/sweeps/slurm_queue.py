@@ -1,14 +1,16 @@
 """What Slurm says of jobs: its queue, its ends, its own words."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
+from arc_vae.common.inside import inside
+from arc_vae.common.json_files import read_json_object
 from arc_vae.runs.run_directory import RunDirectory
 
 SUBMITIT_FOLDER = ".submitit"
@@ -18,6 +20,10 @@ IDS_FILE = "slurm.json"
 
 # Of a sweep directory while jobs are being submitted: the token that Slurm keeps as their comment, and their numbers.
 SUBMITTING_FILE = "slurm_submitting.json"
+
+# An array's job and its task, or a job alone.
+JOB_ID = re.compile(r"\d+(_\d+)?", re.ASCII)
+IDS_REMEDY = "if squeue lists none of the sweep's jobs, remove it"
 
 # The user's own jobs, a line each.
 SQUEUE = ("squeue", "--noheader", "--array", f"--user={os.getuid()}")
@@ -35,8 +41,17 @@ ENDS = {
 
 
 def slurm_ids(sweep: Path) -> dict[str, str]:
-    """The Slurm id of each job number that was submitted."""
-    return json.loads((sweep / IDS_FILE).read_text()) if (sweep / IDS_FILE).is_file() else {}
+    """The Slurm id of each job number that was submitted.
+
+    Raises:
+        UserError: the file that keeps them is damaged.
+    """
+    file = sweep / IDS_FILE
+    ids = read_json_object(inside(sweep, file), IDS_REMEDY) if file.is_file() else {}
+    for number, job_id in ids.items():
+        if not (isinstance(job_id, str) and JOB_ID.fullmatch(job_id)):
+            raise UserError(f"{file} is damaged (job {number[:20]}: {str(job_id)[:40]}); {IDS_REMEDY}")
+    return ids
 
 
 def queued_jobs(sweep: Path) -> dict[str, str]:
@@ -55,10 +70,19 @@ def submitted_unnoted(sweep: Path) -> dict[str, str] | None:
         return {}
     if not shutil.which("squeue") or (answer := _slurm(*SQUEUE, "--format=%i %k")) is None:
         return None
-    begun = json.loads(file.read_text())
+    begun = _begun(sweep, file)
     found = [line.split()[0] for line in answer.splitlines() if begun["token"] in line]
     # A task of an array has its place in what was submitted after the underscore; a job alone has none.
-    return {str(begun["jobs"][int(job_id.partition("_")[2] or 0)]): job_id for job_id in found}
+    places = {job_id: int(job_id.partition("_")[2] or 0) for job_id in found if JOB_ID.fullmatch(job_id)}
+    return {str(begun["jobs"][at]): job_id for job_id, at in places.items() if at < len(begun["jobs"])}
+
+
+def _begun(sweep: Path, file: Path) -> dict[str, Any]:
+    """What a launcher noted before it submitted: a token and the numbers of the jobs."""
+    match begun := read_json_object(inside(sweep, file), IDS_REMEDY):
+        case {"token": str(token), "jobs": [*numbers]} if token and all(isinstance(number, int) for number in numbers):
+            return begun
+    raise UserError(f"{file} is damaged: it holds no token and jobs; {IDS_REMEDY}")
 
 
 def settle_submission(sweep: Path) -> None:
@@ -82,8 +106,13 @@ def settle_submission(sweep: Path) -> None:
 def slurmstepd_error(directory: Path) -> str:
     """What Slurm's own daemon wrote last to a job's error output, as when it kills a job for its memory."""
     job_id = slurm_ids(directory.parent).get(directory.name)
-    files = sorted((directory.parent / SUBMITIT_FOLDER / job_id).glob("*_log.err")) if job_id else []
-    found = [line for file in files for line in re.findall(r"^slurmstepd.*error: (.+)$", file.read_text(), re.M)]
+    folder = directory.parent / SUBMITIT_FOLDER / (job_id or "")
+    files = sorted(inside(directory.parent, file) for file in folder.glob("*_log.err")) if job_id else []
+    found = [
+        line
+        for file in files
+        for line in re.findall(r"^slurmstepd.*error: (.+)$", file.read_text(encoding="utf-8", errors="replace"), re.M)
+    ]
     return found[-1].strip("* ") if found else ""
 
 
@@ -136,7 +165,7 @@ def record_final_state(directory: Path) -> str:
 def _slurm(*command: str) -> str | None:
     """What a Slurm command prints; None where it fails or says nothing for a minute."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     except FileNotFoundError as error:
         raise UserError(f"hydra/launcher=slurm needs {command[0]}, which is not on this machine") from error
     except subprocess.TimeoutExpired:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from arc_vae.common.commands import override, worker_command
+from arc_vae.common.commands import sweep_command, worker_command
 from arc_vae.common.errors import UserError
 from arc_vae.common.inside import inside
 from arc_vae.common.printable import printable
@@ -168,7 +168,7 @@ def report_sweep(sweep: Path) -> bool:
         told = f"job {entry.job.number} {entry.state}: {entry.reason or 'not started yet'}\n    again: {entry.command}"
         print(printable(told))
     if left:
-        print(f"again, all of these: python -m arc_vae.sweep {override('dir', sweep)} rerun=true")
+        print(f"again, all of these: {sweep_command(sweep)} rerun=true")
     if is_own(sweep):
         write_leaderboard(sweep, entries)
         print(f"leaderboard.csv and report.html lie in {sweep}")

@@ -63,7 +63,8 @@ def _strips(entry: JobStatus) -> str:
     """The first rows of a run's latest reconstructions and samples."""
     shown = ""
     for kind, rows in (("reconstructions", 2), ("samples", 1)):
-        file = max((entry.job.directory / "images").glob(f"{kind}_epoch_*.png"), key=_epoch, default=None)
+        found = (entry.job.directory / "images").glob(f"{kind}_epoch_*.png")
+        file = max((file for file in found if file.is_file()), key=_epoch, default=None)
         # A picture that is damaged, or lies outside the run, is left out.
         with suppress(UserError, OSError, ValueError, SyntaxError):
             shown += image(first_row(inside(entry.job.directory, file), rows), kind) if file else ""

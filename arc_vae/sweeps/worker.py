@@ -8,12 +8,13 @@ from pathlib import Path
 from arc_vae.common.commands import worker_command
 from arc_vae.common.errors import INTERRUPTED, USER_MISTAKE, UserError, disk_error
 from arc_vae.common.inside import refuse_links_outside
-from arc_vae.common.output import drop_unwritable_output
+from arc_vae.common.output import drop_unwritable_output, escape_logs
 from arc_vae.common.printable import printable
 from arc_vae.configuration.trust import read_trust_argument, trust
 from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run import run_training
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.sweeps.lifeline import stop_without_launcher
 from arc_vae.training.device import configure_process
 
 # Hydra's own.
@@ -31,17 +32,19 @@ def run_job(directory: Path, wait_seconds: float = 0, trusted: Sequence[str] = (
     refuse_links_outside(directory)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.FileHandler(directory / "train.log")]
     logging.basicConfig(level=logging.INFO, format=LINE, handlers=handlers, force=True)
+    escape_logs()
     try:
         config = load_frozen_config(directory)
     except UserError as error:
         # For the ledger: the run itself has not begun and says nothing.
-        RunDirectory(directory).set_state("failed", f"UserError: {error}", "user_error")
+        RunDirectory(directory).record_end("failed", f"UserError: {error}", ("finished",), "user_error")
         raise
     run_training(config, directory, command=worker_command(directory), wait_seconds=wait_seconds)
 
 
 def main() -> None:
     """Exit status 2 for a user's mistake, 130 after Ctrl-C, 1 for any other failure."""
+    stop_without_launcher()
     configure_process()
     try:
         run_job(Path(sys.argv[1]), trusted=[name for words in sys.argv[2:] for name in read_trust_argument(words)])

@@ -12,15 +12,18 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_text
+from arc_vae.common.inside import inside
 from arc_vae.tracking.wandb_logger import Replayed, WandbLogger
 
 METRICS_LOG = "metrics.jsonl"
 FLUSH_SECONDS = 5.0
+MOST_BYTES = 1_000_000  # of a line; ours have some hundred
 
 # json.dumps, given an option, would make one a call: a third of its time.
 _JSON = json.JSONEncoder(allow_nan=False)
@@ -112,14 +115,16 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a `metrics.jsonl` in order; a torn last line is left out.
 
     Raises:
-        UserError: no such file, or a whole line that is no record.
+        UserError: no such file, a link out of its folder, or a whole line that is no record.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist; a run directory has one once training has begun")
     records = []
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+    with inside(path.parent, path).open("rb") as file:
+        for number, line in enumerate(iter(partial(file.readline, MOST_BYTES), b""), 1):
+            if len(line) >= MOST_BYTES:
+                raise UserError(f"{path} line {number} has more than {MOST_BYTES:,} bytes; remove that line")
             if not line.endswith(b"\n"):
                 break  # the beginning of a line whose writer was killed
             try:

@@ -121,6 +121,11 @@ def keep_previous(last: Path, previous: Path) -> None:
     second.replace(previous)
 
 
+def has_last(directory: Path) -> bool:
+    """Whether there is something to go on from."""
+    return (directory / LAST).is_file() or (directory / PREVIOUS).is_file()
+
+
 def load_last(directory: Path, wanted_keys: set[str], what: str) -> dict | None:
     """What training goes on from: last.pth or, where it is damaged or missing, the generation before; None without.
 
@@ -128,7 +133,7 @@ def load_last(directory: Path, wanted_keys: set[str], what: str) -> dict | None:
         UserError: neither can be read, or last.pth is whole and of another kind.
     """
     last, previous = directory / LAST, directory / PREVIOUS
-    if not last.is_file() and not previous.is_file():
+    if not has_last(directory):
         return None
     try:
         return load_checkpoint(last, wanted_keys, what)

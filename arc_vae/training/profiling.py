@@ -25,6 +25,6 @@ def profiled(directory: Path, wanted: bool | None) -> Iterator[None]:
         yield
     key = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
     table = taken.key_averages().table(sort_by=key, row_limit=ROWS, max_name_column_width=60)
-    (directory / TABLE).write_text(table)
+    (directory / TABLE).write_text(table, encoding="utf-8")
     taken.export_chrome_trace(str(directory / TRACE))
     logger.info("where the time went:\n%s\nthe table lies in %s, the trace in %s", table, TABLE, directory / TRACE)

@@ -84,12 +84,13 @@ class SlurmLauncher(SweepLauncher):
         self.parameters = {name: value for name, value in plain.items() if value is not None}
 
     def run(self, jobs: "Sequence[SweepJob]") -> None:
+        from arc_vae.common.commands import sweep_command
         from arc_vae.sweeps.slurm import submit_arrays, wait_for_jobs
 
         submitted = submit_arrays(jobs, self.max_num_timeout, self.parameters)
         print(f"submitted: {', '.join(submitted)}", flush=True)
         if self.detach:
-            print(f"python -m arc_vae.sweep dir={Path(jobs[0].directory).parent} tells how they fare")
+            print(f"{sweep_command(Path(jobs[0].directory).parent)} tells how they fare")
             raise SystemExit(0)
         wait_for_jobs(submitted)
 

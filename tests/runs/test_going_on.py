@@ -11,7 +11,6 @@ from conftest import TINY, call_command
 from omegaconf import OmegaConf
 
 from arc_vae.common import files
-from arc_vae.common.commands import override
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_text
 from arc_vae.common.torch_files import save_checkpoint
@@ -175,17 +174,6 @@ def test_while_a_checkpoint_is_written_there_is_one_at_every_moment(tmp_path, mo
     with pytest.raises(OSError, match="No space"):
         writer.save_last({"epoch": 2})
     assert load_last(tmp_path, {"epoch"}, "a checkpoint") == {"epoch": 1}
-
-
-@pytest.mark.parametrize("path", ["plain/run", "a=b", "a,b [c]", "it's", "a\\", "$HOME ${x}"])
-def test_a_printed_override_says_what_it_means_when_pasted(path):
-    import shlex
-
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    (word,) = shlex.split(override("resume", path))
-    (parsed,) = OverridesParser.create().parse_overrides([word])
-    assert parsed.value() == path
 
 
 def test_a_longer_configuration_of_a_state_that_cannot_be(run):

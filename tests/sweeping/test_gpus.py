@@ -8,6 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from arc_vae.api.composition import composed
 from arc_vae.sweeps import local
 from arc_vae.sweeps.gpus import gpu_slots, visible_gpus
 from arc_vae.sweeps.job_files import SweepJob
@@ -28,8 +29,7 @@ def jobs_on(tmp_path, *devices: str) -> list[SweepJob]:
     jobs = [SweepJob(number, [], tmp_path / str(number)) for number in range(len(devices))]
     for job, device in zip(jobs, devices, strict=True):
         (job.directory / ".hydra").mkdir(parents=True)
-        cfg = {"training": {"_target_": "arc_vae.training.Trainer", "device": device}}
-        OmegaConf.save(cfg, job.directory / ".hydra" / "config.yaml")
+        OmegaConf.save(composed([f"training.device={device}"])[0], job.directory / ".hydra" / "config.yaml")
     return jobs
 
 

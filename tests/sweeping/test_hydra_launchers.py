@@ -61,6 +61,11 @@ def test_hydras_basic_launcher_goes_on_after_a_failure_and_ends_with_the_leaderb
     assert "the best there is job 2" in said.out and "job 1 failed: RuntimeError: out of luck" in said.out
     (board,) = tmp_path.glob("multirun_sweeps/*/*/leaderboard.csv")
     assert board.read_text().count("finished") == 2
+    # Hydra would write the new configurations over those whose figures stand there.
+    before = {file: file.read_bytes() for file in board.parent.rglob("*") if file.is_file()}
+    assert swept(monkeypatch, "hydra/launcher=basic", "seed=3", f"hydra.sweep.dir={board.parent}") == 2
+    assert "holds a sweep already, whose configurations this launcher would write over" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in board.parent.rglob("*") if file.is_file()} == before
 
 
 def test_a_wrong_value_is_one_jobs_failure_and_not_pending(monkeypatch, capsys, tmp_path):

@@ -48,9 +48,9 @@ def sweep(tmp_path):
 
 
 def test_what_was_changed_since_the_commit_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(job_files, "git_diff", lambda: "-old\n+new")
+    monkeypatch.setattr(job_files, "git_diff", lambda: b"-old\n+\xe9\n")
     write_jobs(tmp_path, [])
-    assert (tmp_path / "code.diff").read_text() == "-old\n+new\n"
+    assert (tmp_path / "code.diff").read_bytes() == b"-old\n+\xe9\n"
 
 
 def test_what_slurm_said_of_a_job_it_killed_is_its_reason(sweep):
@@ -218,6 +218,10 @@ def test_a_job_that_cannot_be_read_says_why_in_the_ledger(sweep):
         run_job(job.directory)
     entry = read_entry(job)
     assert entry.state == "failed" and "config.yaml" in entry.reason and "os.system" in entry.reason
+    RunDirectory(job.directory).set_state("finished")
+    with pytest.raises(UserError, match="os.system"):
+        run_job(job.directory)
+    assert RunDirectory(job.directory).state == "finished", "it stays so, whatever became of its configuration"
 
 
 def test_the_sweeps_page_links_its_runs_and_shows_what_they_make(sweep):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from arc_vae.common.provenance import ROOT
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps import local
 from arc_vae.sweeps.job_files import SweepJob, write_jobs
 from arc_vae.sweeps.launch import run_to_the_end
+from arc_vae.sweeps.lifeline import VARIABLE, stop_without_launcher
 
 # In a worker's place: saves itself when told, which takes a while; or has nothing to save yet.
 SAVES = """
@@ -92,3 +94,50 @@ def test_a_job_with_nothing_to_save_yet_is_stopped_not_failed(sweep):
         run_to_the_end(folder, Launcher(1), jobs)
     status = RunDirectory(jobs[0].directory).status()
     assert status["state"] == "preempted" and status["reason"] == "stopped by SIGTERM outside of training"
+
+
+ALONE = """
+import signal, sys, time
+from pathlib import Path
+from arc_vae.sweeps.lifeline import stop_without_launcher
+folder = Path(sys.argv[1])
+def save(number, frame):
+    (folder / "saved").touch()
+    sys.exit(130)
+signal.signal(signal.SIGTERM, save)
+stop_without_launcher()
+(folder / "begun").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_jobs_of_a_launcher_killed_without_a_word_save_themselves_and_stop(at_once, sweep, monkeypatch):
+    folder, jobs = sweep
+    (folder / "stand_in.py").write_text(ALONE)
+    path = {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    monkeypatch.setattr(local, "environment_of", lambda job, gpu: path)
+    launcher = os.fork()
+    if launcher == 0:
+        try:
+            local.run_jobs(jobs, at_once)
+        finally:
+            os._exit(1)
+    deadline = time.monotonic() + 60
+    try:
+        while not all((job.directory / "begun").is_file() for job in jobs[:at_once]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        os.kill(launcher, signal.SIGKILL)
+        os.waitpid(launcher, 0)
+    while not all((job.directory / "saved").is_file() for job in jobs[:at_once]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [(job.directory / "saved").is_file() for job in jobs] == [number < at_once for number in range(3)]
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "999", "99999999999999999999"])
+def test_a_job_begun_by_hand_waits_for_no_launcher(number, monkeypatch):
+    monkeypatch.setenv(VARIABLE, number)
+    before = threading.active_count()
+    stop_without_launcher()
+    assert threading.active_count() == before and VARIABLE not in os.environ

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 from arc_vae.common.errors import UserError
+from arc_vae.common.grids import CELLS
+from arc_vae.common.room import refuse_without_disk
 from arc_vae.corpus.atomic.scenes import GENERATOR_VERSION, generate
 from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, split_sizes
 from arc_vae.corpus.npz_files import read_npz, write_npz
@@ -36,10 +38,11 @@ class AtomicSource:
         """Read the corpus file, or generate and write it where there is none.
 
         Raises:
-            UserError: the file is damaged or of other sizes, or cannot be written.
+            UserError: the file is damaged or of other sizes, cannot be written, or has no room on its disk.
         """
         if self.path.exists():
             return self._read()
+        refuse_without_disk(self.path, CELLS * self.num_grids)
         corpus = self._generate()
         write_npz(self.path, {split: getattr(corpus, split) for split in SPLITS})
         log.info("wrote %s", self.path)
