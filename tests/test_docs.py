@@ -162,6 +162,13 @@ def test_the_clusters_file_has_keys_of_the_launchers():
     assert set(OmegaConf.create(shown)) <= set(known)
 
 
+def test_the_clusters_defaults_are_those_told():
+    known = OmegaConf.load(conf_dir() / "hydra" / "launcher" / "slurm.yaml")
+    asked = f"{known.gpus_per_node} GPU, {known.cpus_per_task} CPU cores, {known.mem_gb} GB and {known.timeout_min} min"
+    told = " ".join(text("multirun_sweeps/README.md").split())
+    assert asked in told and f"{known.slurm_array_parallelism} jobs run at a time" in told
+
+
 def test_a_gpu_type_reaches_sbatch_once(tmp_path, monkeypatch):
     import submitit
 
