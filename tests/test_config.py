@@ -70,7 +70,9 @@ def test_the_defaults_are_the_contracts():
     assert (cfg.training.gradient_clip, cfg.wandb.mode, cfg.seed, cfg.data.num_grids) == (1.0, "offline", 0, 100000)
 
 
-@pytest.mark.parametrize(("data", "grids"), [([], 20000), (["data=npz", "data.path=x.npz"], None), (["data=arc"], 100000)])
+@pytest.mark.parametrize(
+    ("data", "grids"), [([], 20000), (["data=npz", "data.path=x.npz"], None), (["data=arc"], 100000)]
+)
 def test_smokes_number_of_grids_is_the_atomic_corpuss_alone(data, grids):
     cfg = composed("experiment=smoke", *data)
     validate_config(cfg, "config")

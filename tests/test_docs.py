@@ -23,7 +23,12 @@ from arc_vae.sweeps.job_files import SweepJob, write_jobs
 
 COLUMNS, TABLE_COLUMNS = 110, 8
 FOLDERS = ("conf", "multirun_sweeps", "outputs", "tests")
-LINES = {"README.md": 180, "outputs/COMPARISON.md": 60, **{f"{folder}/README.md": 150 for folder in FOLDERS}}
+LINES = {
+    "README.md": 180,
+    "outputs/COMPARISON.md": 60,
+    "outputs/WANDB.md": 60,
+    **{f"{folder}/README.md": 150 for folder in FOLDERS},
+}
 HYDRAS_OWN = {"basic", "joblib", "submitit_local", "submitit_slurm"}  # launchers
 # A command's page and the command; RESULTS.md's are those of its tables (test_results.py).
 WRITTEN = [(page, command) for page in PAGES for command in documented.commands(page.read_text(encoding="utf-8"))]

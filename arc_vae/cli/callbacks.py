@@ -16,6 +16,7 @@ from arc_vae.configuration.secret_names import refuse_secrets
 from arc_vae.configuration.trust import trust_of_command
 from arc_vae.configuration.validate import validate_config
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.wandb_environment import begin_run, go_on_with_run, refuse_one_id_for_a_sweep
 
 
 @contextmanager
@@ -60,10 +61,15 @@ class PreflightCallback(ValidateConfig):
     """Step 0 of a run, before Hydra makes its directory: see `arc_vae.runs.prepare`."""
 
     def redirect(self, config: DictConfig) -> None:
-        if config.resume is not None:
-            from arc_vae.runs.resume import point_at_run
+        if config.resume is None:
+            begin_run(config, config.hydra.overrides.task)
+            return
+        from arc_vae.runs.resume import point_at_run
+        from arc_vae.sweeps.job_files import all_overrides
 
-            point_at_run(config)
+        run = Path(str(config.resume))
+        point_at_run(config)
+        go_on_with_run(config, all_overrides(run))
 
     def check(self, cfg: DictConfig, hydra: DictConfig) -> None:
         launchers = [word for word in hydra.overrides.hydra if word.startswith(("hydra/launcher=", "hydra.launcher."))]
@@ -87,5 +93,6 @@ class PreflightCallback(ValidateConfig):
             refuse_secrets(config.hydra.job.env_set)
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
+            refuse_one_id_for_a_sweep()
             remember_hydra_sweep(config.hydra)
             claim_sweep(Path(config.hydra.sweep.dir))

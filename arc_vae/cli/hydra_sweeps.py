@@ -4,10 +4,13 @@ import logging
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.common.errors import JobFailed, UserError
+from arc_vae.common.files import write_text
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.wandb_environment import begin_job
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +41,22 @@ def refuse_unsupported(hydra: DictConfig) -> None:
         "hydra.job.env_set": bool(hydra.job.env_set),
     }
     remedies = {
-        "hydra.sweep.subdir": "a job's folder is its number",
-        "hydra.job.chdir": "a job runs where the command was typed; its directory is in its configuration",
+        "hydra.sweep.subdir": "a job's folder is its number; leave it out, or give hydra/launcher=basic",
+        "hydra.job.chdir": "a job runs where the command was typed; leave it out, or give hydra/launcher=basic",
         "hydra.job.env_set": "set the variables in the shell, or on a cluster in hydra.launcher.slurm_setup",
     }
     for key in (key for key, given in asked.items() if given):
         raise UserError(f"{key}: not under hydra/launcher=local, parallel or slurm: {remedies[key]}")
+
+
+def begin_hydra_job(cfg: DictConfig) -> None:
+    """Make a job that a launcher of Hydra's own has begun what it would be under ours in W&B, also in its `.hydra`."""
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        return
+    begin_job(cfg, Path(hydra.sweep.dir).name, hydra.job.num, list(hydra.overrides.task))
+    if hydra.output_subdir is not None:
+        write_text(Path(hydra.runtime.output_dir) / hydra.output_subdir / "config.yaml", OmegaConf.to_yaml(cfg))
 
 
 def report_hydra_sweep() -> None:

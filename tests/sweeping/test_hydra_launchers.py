@@ -61,6 +61,8 @@ def test_hydras_basic_launcher_goes_on_after_a_failure_and_ends_with_the_leaderb
     assert "the best there is job 2" in said.out and "job 1 failed: RuntimeError: out of luck" in said.out
     (board,) = tmp_path.glob("multirun_sweeps/*/*/leaderboard.csv")
     assert board.read_text().count("finished") == 2
+    job = OmegaConf.load(board.parent / "2" / ".hydra" / "config.yaml")
+    assert (job.wandb.group, job.wandb.name.split()[-1]) == (board.parent.name, "seed=2")
 
 
 def test_a_wrong_value_is_one_jobs_failure_and_not_pending(monkeypatch, capsys, tmp_path):
@@ -121,7 +123,7 @@ def test_there_are_three_ways_to_ask_for_a_sweep(word, monkeypatch, capsys, tmp_
     [
         (
             "hydra.sweep.subdir=a",
-            "hydra.sweep.subdir: not under hydra/launcher=local, parallel or slurm: a job",
+            "hydra.sweep.subdir: not under hydra/launcher=local, parallel or slurm: a job's folder is its number",
         ),
         (
             "hydra.job.chdir=true",
