@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.cli.command import as_user_error, exit_with_error, faults_of_command_line
 from arc_vae.cli.hydra_sweeps import remember_hydra_sweep
+from arc_vae.cli.plugins import refuse_unknown_plugins
+from arc_vae.cli.working_directory import keep_paths
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.secret_names import refuse_secrets
 from arc_vae.configuration.trust import trust_of_command
@@ -63,7 +65,12 @@ class PreflightCallback(ValidateConfig):
     def redirect(self, config: DictConfig) -> None:
         if config.resume is None:
             begin_run(config, config.hydra.overrides.task)
-            return
+        else:
+            self.point_at_run(config)
+        keep_paths(config, config.hydra)
+
+    def point_at_run(self, config: DictConfig) -> None:
+        """Make of `resume=<run dir>` the configuration of that run."""
         from arc_vae.runs.resume import point_at_run
         from arc_vae.sweeps.job_files import all_overrides
 
@@ -94,5 +101,6 @@ class PreflightCallback(ValidateConfig):
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
             refuse_one_id_for_a_sweep()
+            refuse_unknown_plugins(config.hydra)
             remember_hydra_sweep(config.hydra)
             claim_sweep(Path(config.hydra.sweep.dir))

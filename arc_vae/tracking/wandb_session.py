@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from arc_vae.common.provenance import git_state
+
 # Crash reports would go to W&B's own servers, whatever the mode; some versions of wandb read this once, when imported.
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 import wandb  # noqa: E402
-
-from arc_vae.common.provenance import git_state  # noqa: E402
 
 # Its own log file has everything; passed on, a traceback of each failure would reach the console too.
 logging.getLogger("wandb").propagate = False

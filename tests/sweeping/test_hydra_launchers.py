@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -61,7 +62,8 @@ def test_hydras_basic_launcher_goes_on_after_a_failure_and_ends_with_the_leaderb
     assert "the best there is job 2" in said.out and "job 1 failed: RuntimeError: out of luck" in said.out
     (board,) = tmp_path.glob("multirun_sweeps/*/*/leaderboard.csv")
     assert board.read_text().count("finished") == 2
-    job = OmegaConf.load(board.parent / "2" / ".hydra" / "config.yaml")
+    other, job = (OmegaConf.load(board.parent / number / ".hydra" / "config.yaml") for number in "02")
+    assert re.fullmatch("[0-9a-f]{8}", job.run_id) and job.run_id != other.run_id
     assert (job.wandb.group, job.wandb.name.split()[-1]) == (board.parent.name, "seed=2")
 
 
@@ -156,6 +158,31 @@ def test_a_dry_run_tells_the_jobs_and_writes_nothing(launcher, words, monkeypatc
     assert "2 jobs would run" in said and re.search(r"job 1  multirun_sweeps/\S+/1  seed=1$", said, re.MULTILINE)
     assert all(word in said for word in words), said
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_launcher_that_hydra_does_not_find_is_refused_in_a_sentence(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert swept(monkeypatch, "seed=0,1", "hydra.launcher._target_=hydra_plugins.mine.PrefixLauncher") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: hydra/launcher: Hydra has no plugin hydra_plugins.mine.PrefixLauncher; it looks in")
+    assert said.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "hydra/launcher=basic"]])
+def test_paths_mean_what_they_meant_when_typed_though_hydra_leaves_the_folder(sweep, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    seen = {}
+
+    def noted(cfg, directory) -> dict:
+        seen[Path.cwd()] = cfg.data.directory
+        return finished(cfg, directory)
+
+    monkeypatch.setattr("arc_vae.runs.run.run_training", noted)
+    GlobalHydra.instance().clear()
+    monkeypatch.setattr(sys, "argv", ["arc_vae", *sweep, *TINY, "hydra.job.chdir=true"])
+    train.main()
+    ((folder, corpora),) = seen.items()
+    assert folder != tmp_path and folder.is_relative_to(tmp_path) and corpora == str(tmp_path / "datasets")
 
 
 class Witness(Callback):
