@@ -85,15 +85,15 @@ def begin_run(cfg: DictConfig, overrides: Iterable[str]) -> None:
         UserError: a value that W&B does not take.
     """
     _apply(cfg, environment_settings(), overrides)
-    run_id = os.environ.get(RUN_ID, "")
-    if run_id and "run_id" not in typed_keys(overrides):
-        if not ID.fullmatch(run_id):
-            raise UserError(
-                f"{RUN_ID}={run_id}: must be 1 to 64 letters, digits, '.', '_' and '-': it is part of the run "
-                "directory's name too"
-            )
-        with read_write(cfg):
-            cfg.run_id = run_id
+    run_id = os.environ.get(RUN_ID, "") if "run_id" not in typed_keys(overrides) else ""
+    if run_id and not ID.fullmatch(run_id):
+        raise UserError(
+            f"{RUN_ID}={run_id}: must be 1 to 64 letters, digits, '.', '_' and '-': it is part of the run "
+            "directory's name too"
+        )
+    # Written out: W&B and the run directory's name would each draw one.
+    with read_write(cfg):
+        cfg.run_id = run_id or cfg.run_id
 
 
 def go_on_with_run(cfg: DictConfig, overrides: Iterable[str]) -> None:

@@ -57,6 +57,13 @@ def test_variables_win_over_conf_and_the_command_line_over_them(said):
     assert cfg.wandb.entity == "team"
 
 
+def test_a_run_directorys_name_ends_with_the_runs_id():
+    cfg = composed()
+    begin_run(cfg, [])
+    alone = OmegaConf.masked_copy(cfg, ["run_id"])  # as it is prepared and trained, without Hydra's node
+    assert cfg.hydra.run.dir.endswith(f"_default_{alone.run_id}") and len(alone.run_id) == 8
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
