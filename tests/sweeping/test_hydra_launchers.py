@@ -110,12 +110,12 @@ def test_our_launchers_return_each_jobs_value_or_its_failure(launched):
         _ = launched[1].return_value
 
 
-@pytest.mark.parametrize("word", ["hydra.mode=MULTIRUN", "--multirun"])
+@pytest.mark.parametrize("word", ["hydra.mode=MULTIRUN", "--multirun"])  # wherever it stands
 def test_there_are_three_ways_to_ask_for_a_sweep(word, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("arc_vae.runs.run.run_training", finished)
     GlobalHydra.instance().clear()
-    monkeypatch.setattr(sys, "argv", ["arc_vae", *TINY, "hydra/launcher=basic", "seed=0,2", word])
+    monkeypatch.setattr(sys, "argv", ["arc_vae", *TINY, "hydra/launcher=basic", word, "seed=0,2"])
     train.main()
     assert "the best there is job 1" in capsys.readouterr().out
 
