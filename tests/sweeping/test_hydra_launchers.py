@@ -4,11 +4,13 @@ import importlib
 import json
 import re
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import TINY
+from conftest import TINY, TINY_JOB, run_command
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
@@ -76,6 +78,13 @@ def test_a_wrong_value_is_one_jobs_failure_and_not_pending(monkeypatch, capsys, 
     assert "job 0" not in said.err and "Traceback" not in said.out + said.err
 
 
+def run_here(launcher, jobs) -> None:
+    """A launcher's `run` whose jobs end at once."""
+    for job in jobs:
+        with suppress(RuntimeError):
+            finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
+
+
 @pytest.fixture
 def launched(monkeypatch, tmp_path):
     """A launcher of arc_vae's whose jobs end at once."""
@@ -88,17 +97,15 @@ def launched(monkeypatch, tmp_path):
         node = {"seed": seed, "objective": "val/object_accuracy", "wandb": {"group": None, "name": ""}, "hydra": hydra}
         return OmegaConf.create(node)
 
-    def run(jobs):
-        for job in jobs:
-            try:
-                finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
-            except RuntimeError:
-                continue
-
     loader = SimpleNamespace(load_sweep_config=compose)
     context = SimpleNamespace(config_loader=loader, callbacks=Callbacks())
     launcher = SimpleNamespace(
-        context=context, config=compose(None, ["seed=0"]), snapshot=False, dry_run=False, run=run, task_function=print
+        context=context,
+        config=compose(None, ["seed=0"]),
+        snapshot=False,
+        dry_run=False,
+        run=partial(run_here, None),
+        task_function=print,
     )
     return launch.launch_overrides(launcher, [["seed=0"], ["seed=1"], ["seed=2"]], 0)
 
@@ -204,12 +211,8 @@ def test_a_users_callbacks_see_every_job(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
 
-    def run(launcher, jobs) -> None:
-        for job in jobs:
-            finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
-
     Plugins.instance()  # Hydra's scan loads the launchers' module anew
-    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run)
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run_here)
     monkeypatch.setattr(Witness, "seen", [])
     assert swept(monkeypatch, "seed=0,2", f"+hydra.callbacks.mine._target_={__name__}.Witness") == 0
     seen = sys.modules[__name__].Witness.seen
@@ -237,3 +240,32 @@ def test_a_config_dir_reaches_every_job_and_the_command_that_makes_the_best_agai
     assert f"python -m arc_vae.train --config-dir={tmp_path / 'mine'} " in line and line.endswith(
         "experiment=seven seed=2"
     )
+
+
+@pytest.mark.parametrize("launcher", ["basic", "local"])
+def test_optuna_sees_each_value_and_each_failure(launcher, monkeypatch, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="hydra-optuna-sweeper is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
+    monkeypatch.setattr("arc_vae.runs.run.run_training", finished)
+    Plugins.instance()  # Hydra's scan loads the launchers' module anew
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run_here)
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.sampler.seed=1", "seed=choice(0,1,2)", f"hydra/launcher={launcher}"]
+    words += ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3", "hydra.sweeper.max_failure_rate=1.0"]
+    assert swept(monkeypatch, *words, "hydra.sweeper.direction=maximize") == 0
+    (results,) = tmp_path.glob("multirun_sweeps/*/*/optimization_results.yaml")
+    told = OmegaConf.load(results)
+    assert (told.best_params.seed, told.best_value) == (2, 0.2)
+    seeds = [OmegaConf.load(file).seed for file in results.parent.glob("*/.hydra/config.yaml")]
+    board = (results.parent / "leaderboard.csv").read_text()
+    assert len(seeds) == 6 and set(seeds) == {0, 1, 2}
+    assert (board.count(",finished,"), board.count(",failed,")) == (6 - seeds.count(1), seeds.count(1))
+
+
+@pytest.mark.slow
+def test_submitits_jobs_on_this_machine_get_the_same_ledger(tmp_path):
+    words = ["hydra/launcher=submitit_local", *TINY_JOB, "training.limit_batches=2", "model.latent_dim=3,4"]
+    done = run_command("train", "-m", *words, cwd=tmp_path)
+    assert "the best there is job" in done.stdout and "leaderboard.csv and report.html lie in" in done.stdout
+    jobs = [OmegaConf.load(file) for file in sorted(tmp_path.glob("multirun_sweeps/*/*/[01]/.hydra/config.yaml"))]
+    assert [job.model.latent_dim for job in jobs] == [3, 4] and jobs[0].run_id != jobs[1].run_id
