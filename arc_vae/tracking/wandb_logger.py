@@ -26,6 +26,9 @@ OFFLINE = "offline-run-"
 # A record that was logged before: its step, Unix time, metrics, and pictures by their names.
 Replayed = tuple[int, float, Mapping[str, Any], Mapping[str, Path]]
 
+# W&B's server refuses longer ones; a sweep's jobs are named by their overrides, the number first.
+LONGEST_NAME = 128
+
 NAME_FIELDS = {"latent_dim", "max_beta", "run_id"}
 
 
@@ -95,7 +98,7 @@ class WandbLogger:
         """
         if self.mode == "disabled":
             return
-        name = self.name.format(**name_fields, run_id=run_id)
+        name = self.name.format(**name_fields, run_id=run_id)[:LONGEST_NAME]
         about: dict[str, Any] = {
             "dir": self.directory or str(directory),
             "id": run_id,

@@ -138,7 +138,7 @@ def test_records_of_several_runs_lie_in_a_folder_of_the_users_and_the_command_to
     for run_id in ("a", "b"):
         (tmp_path / run_id).mkdir()
         with caplog.at_level(logging.INFO):
-            offline_run(tmp_path, run_id, directory=str(place), environment=run_id == "a")
+            offline_run(tmp_path, run_id, directory=str(place), environment=run_id == "a", name="n" * 200)
     (of_a,), (of_b,) = (list(place.glob(f"wandb/offline-run-*-{run_id}")) for run_id in "ab")
     assert [line for line in caplog.messages if line.endswith(f"wandb sync {of_a}")]
     assert not list(place.glob("wandb/superseded-*")) and not (tmp_path / "a" / "wandb").exists()
@@ -147,6 +147,7 @@ def test_records_of_several_runs_lie_in_a_folder_of_the_users_and_the_command_to
         records = read_records(next(folder.glob("run-*.wandb")))
         kinds[folder] = {record.WhichOneof("record_type") for record in records}
         run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
+        assert run.display_name == "n" * 128
         assert run.git.commit == ((git_state() or {}).get("commit", "") if folder == of_a else "")
     assert kinds[of_a] >= {"environment", "stats", "files"} and (of_a / "files" / "requirements.txt").is_file()
     assert not kinds[of_b] & {"environment", "stats", "files"}
