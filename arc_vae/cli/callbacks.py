@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hydra.core.utils import env_override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -38,7 +39,8 @@ class ValidateConfig(Callback):
 
     # Hydra's own signature leaves out that it passes the name too.
     def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
-        with refusals():
+        # Hydra sets these for the task alone, and much is made before it: the threads, the model, what W&B is told.
+        with refusals(), env_override(config.hydra.job.env_set):
             refuse_secrets(config.hydra.job.env_set)
             # Before a run to go on with takes the configuration's place: what a file trusts counts for nothing.
             trust_of_command(config.get("trust", []), config.hydra.runtime.config_sources)

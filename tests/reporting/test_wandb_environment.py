@@ -112,10 +112,11 @@ def test_one_id_for_a_sweep_is_refused_before_anything_is_written(tmp_path):
 
 def test_a_run_is_begun_as_the_variables_say(said, monkeypatch, tmp_path):
     monkeypatch.setattr("arc_vae.runs.run.run_training", lambda cfg, directory: {"validation": {}})
-    call_command("train", *TINY, "wandb.mode=offline", cwd=tmp_path)
+    call_command("train", *TINY, "wandb.mode=offline", "+hydra.job.env_set.WANDB_ENTITY=set", cwd=tmp_path)
     (run,) = tmp_path.glob("outputs/*/*_tiny_id.1")
     frozen = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (frozen.wandb.mode, frozen.wandb.project, frozen.run_id) == ("offline", "theirs", "id.1")
+    assert frozen.wandb.entity == "set"
 
 
 def test_a_run_that_goes_on_stays_the_run_that_it_is(said, tiny_run):
