@@ -11,9 +11,11 @@ def main(cfg: DictConfig) -> float | None:
     # torch is imported only when there is something to train: --help answers at once.
     from hydra.core.hydra_config import HydraConfig
 
+    from arc_vae.cli.hydra_sweeps import begin_hydra_job
     from arc_vae.evaluation.catalog import objective_value
     from arc_vae.runs.run import run_training
 
+    begin_hydra_job(cfg)
     return objective_value(run_training(cfg, HydraConfig.get().runtime.output_dir), cfg.objective)
 
 

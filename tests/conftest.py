@@ -23,6 +23,9 @@ from hydra.core.global_hydra import GlobalHydra
 os.environ["OMP_NUM_THREADS"] = "1"
 # A sweep gives a lone job every core: its threads sleep while they wait, since other tests run beside it.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+# No W&B settings of the machine's user.
+for name in [name for name in os.environ if name.startswith("WANDB_")]:
+    del os.environ[name]
 os.environ["WANDB_ERROR_REPORTING"] = "false"
 # A shell without job control has what it starts by `&` ignore Ctrl-C, and so all that this starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -43,6 +43,9 @@ def test_every_option_composes_and_binds_its_targets_signature(group, option):
 def test_every_option_states_every_knob(group, option):
     """A knob that its YAML does not state could not be found or overridden without `+`."""
     node = OmegaConf.load(conf_dir() / group / f"{option}.yaml")
+    if "_target_" not in node:  # another option with other values
+        assert "defaults" in node
+        return
     target = get_object(node._target_)
     if not target.__module__.startswith("arc_vae"):
         return
@@ -65,6 +68,15 @@ def test_the_defaults_are_the_contracts():
     assert (cfg.beta_schedule.phase1_beta, cfg.beta_schedule.max_beta) == (1.0, 2.0)
     assert (cfg.early_stopping.patience, cfg.early_stopping.monitor) == (10, "val/loss_total")
     assert (cfg.training.gradient_clip, cfg.wandb.mode, cfg.seed, cfg.data.num_grids) == (1.0, "offline", 0, 100000)
+
+
+@pytest.mark.parametrize(
+    ("data", "grids"), [([], 20000), (["data=npz", "data.path=x.npz"], None), (["data=arc"], 100000)]
+)
+def test_smokes_number_of_grids_is_the_atomic_corpuss_alone(data, grids):
+    cfg = composed("experiment=smoke", *data)
+    validate_config(cfg, "config")
+    assert (cfg.data.get("num_grids"), cfg.training.max_epochs) == (grids, 24)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ LINES = {
     "README.md": 180,
     "outputs/COMPARISON.md": 60,
     "outputs/OPERATIONS.md": 100,
+    "outputs/WANDB.md": 60,
     **{f"{folder}/README.md": 150 for folder in FOLDERS},
 }
 HYDRAS_OWN = {"basic", "joblib", "submitit_local", "submitit_slurm"}  # launchers
@@ -165,6 +166,13 @@ def test_the_clusters_file_has_keys_of_the_launchers():
     shown = documented.own_files(text("multirun_sweeps/README.md"))["conf/site/slurm.yaml"]
     known = OmegaConf.load(conf_dir() / "hydra" / "launcher" / "slurm.yaml")
     assert set(OmegaConf.create(shown)) <= set(known)
+
+
+def test_the_clusters_defaults_are_those_told():
+    known = OmegaConf.load(conf_dir() / "hydra" / "launcher" / "slurm.yaml")
+    asked = f"{known.gpus_per_node} GPU, {known.cpus_per_task} CPU cores, {known.mem_gb} GB and {known.timeout_min} min"
+    told = " ".join(text("multirun_sweeps/README.md").split())
+    assert asked in told and f"{known.slurm_array_parallelism} jobs run at a time" in told
 
 
 def test_a_gpu_type_reaches_sbatch_once(tmp_path, monkeypatch):

@@ -75,6 +75,6 @@ def test_a_launcher_of_the_users_runs_a_sweeps_jobs(folder):
     done = run_command(
         "train", "--config-dir", "mine/conf", "-m", *overrides, cwd=folder, PYTHONPATH=f"{folder}:{README.parents[1]}"
     )
-    assert "job 0 finished" in done.stdout
+    assert "job 0 finished" in done.stdout and done.stdout.count("leaderboard.csv and report.html lie in") == 1
     (metrics,) = folder.glob("multirun_sweeps/*/*/0/metrics.json")
     assert json.loads(metrics.read_text())["latent_dim"] == 4

@@ -91,7 +91,7 @@ def test_a_place_that_will_not_do_is_refused_before_any_work(overrides, sentence
 
 
 FAULTS = [
-    (["data.path=x.npz"], ["data.path is a key of data=arc, data="]),
+    (["data.path=x.npz"], ["data.path is a key of data=arc, data=npz only; give one of these too"]),
     (["+experiment=smoke"], ["+experiment=smoke: leave out the +; experiment=smoke is meant"]),
     (["model.latent_dim=12,14"], ["model.latent_dim=12,14: several values are a sweep's; add -m"]),
     (["hydra/launcher=slurm"], ["hydra/launcher=slurm: a launcher runs a sweep's jobs; add -m"]),

@@ -6,16 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hydra.core.utils import env_override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.cli.command import as_user_error, exit_with_error, faults_of_command_line
 from arc_vae.cli.hydra_sweeps import remember_hydra_sweep
+from arc_vae.cli.plugins import refuse_unknown_plugins
+from arc_vae.cli.working_directory import keep_paths
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.secret_names import refuse_secrets
 from arc_vae.configuration.trust import trust_of_command
 from arc_vae.configuration.validate import validate_config
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.wandb_environment import begin_run, go_on_with_run, refuse_one_id_for_a_sweep
 
 
 @contextmanager
@@ -35,7 +39,8 @@ class ValidateConfig(Callback):
 
     # Hydra's own signature leaves out that it passes the name too.
     def on_run_start(self, config: DictConfig, config_name: str, **kwargs: Any) -> None:  # type: ignore[override]
-        with refusals():
+        # Hydra sets these for the task alone, and much is made before it: the threads, the model, what W&B is told.
+        with refusals(), env_override(config.hydra.job.env_set):
             refuse_secrets(config)
             # Before a run to go on with takes the configuration's place: what a file trusts counts for nothing.
             trust_of_command(config.get("trust", []), config.hydra.runtime.config_sources)
@@ -60,10 +65,20 @@ class PreflightCallback(ValidateConfig):
     """Step 0 of a run, before Hydra makes its directory: see `arc_vae.runs.prepare`."""
 
     def redirect(self, config: DictConfig) -> None:
-        if config.resume is not None:
-            from arc_vae.runs.resume import point_at_run
+        if config.resume is None:
+            begin_run(config, config.hydra.overrides.task)
+        else:
+            self.point_at_run(config)
+        keep_paths(config, config.hydra)
 
-            point_at_run(config)
+    def point_at_run(self, config: DictConfig) -> None:
+        """Make of `resume=<run dir>` the configuration of that run."""
+        from arc_vae.runs.resume import point_at_run
+        from arc_vae.sweeps.job_files import all_overrides
+
+        run = Path(str(config.resume))
+        point_at_run(config)
+        go_on_with_run(config, all_overrides(run))
 
     def check(self, cfg: DictConfig, hydra: DictConfig) -> None:
         launchers = [word for word in hydra.overrides.hydra if word.startswith(("hydra/launcher=", "hydra.launcher."))]
@@ -87,5 +102,7 @@ class PreflightCallback(ValidateConfig):
             refuse_secrets(config)
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
+            refuse_one_id_for_a_sweep()
+            refuse_unknown_plugins(config.hydra)
             remember_hydra_sweep(config.hydra)
             claim_sweep(Path(config.hydra.sweep.dir))

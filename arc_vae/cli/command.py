@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from arc_vae.cli.arguments import overrides_first
 from arc_vae.cli.hydra_sweeps import job_failed, report_hydra_sweep
 from arc_vae.cli.plugins import ignore_plugins_of_current_folder
 from arc_vae.common import locks
@@ -72,6 +73,7 @@ def _guarded(task: Callable[[DictConfig], Any], config_name: str) -> Callable[[D
 def _run(task: Callable[[DictConfig], Any], config_name: str) -> None:
     """Have Hydra compose the configuration of this process's command line and call the task, once or for each job."""
     drop_unwritable_output()
+    sys.argv[1:] = overrides_first(sys.argv[1:])
     # Hydra then raises what it would otherwise print in its own words.
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"

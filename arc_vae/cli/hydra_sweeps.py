@@ -4,16 +4,22 @@ import logging
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.plugins import Plugins
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, read_write
 
+from arc_vae.cli.working_directory import keep_paths
 from arc_vae.common.commands import sweep_command
 from arc_vae.common.errors import JobFailed, UserError
+from arc_vae.common.files import write_text
+from arc_vae.configuration.resolvers import new_run_id
 from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.tracking.wandb_environment import begin_job, typed_keys
 
 logger = logging.getLogger(__name__)
 
 SUBDIR = "${hydra.job.num}"  # conf/config.yaml's
-OWN_LAUNCHERS = "hydra_plugins.arc_vae_launchers."
+OURS = ("hydra_plugins.arc_vae_launchers", "SweepLauncher")
 
 _sweep: Path | None = None
 
@@ -26,7 +32,9 @@ def remember_hydra_sweep(hydra: DictConfig) -> None:
             configurations of an earlier sweep.
     """
     global _sweep
-    if str(OmegaConf.select(hydra, "launcher._target_")).startswith(OWN_LAUNCHERS):
+    launcher = Plugins.instance().class_name_to_class[hydra.launcher._target_]
+    # By name: Hydra's scan has loaded the module anew.
+    if any((base.__module__, base.__name__) == OURS for base in launcher.__mro__):
         refuse_unsupported(hydra)
         return
     sweep = Path(hydra.sweep.dir)
@@ -46,12 +54,28 @@ def refuse_unsupported(hydra: DictConfig) -> None:
         "hydra.job.env_set": bool(hydra.job.env_set),
     }
     remedies = {
-        "hydra.sweep.subdir": "a job's folder is its number",
-        "hydra.job.chdir": "a job runs where the command was typed; its directory is in its configuration",
+        "hydra.sweep.subdir": "a job's folder is its number; leave it out, or give hydra/launcher=basic",
+        "hydra.job.chdir": "a job runs where the command was typed; leave it out, or give hydra/launcher=basic",
         "hydra.job.env_set": "set the variables in the shell, or on a cluster in hydra.launcher.slurm_setup",
     }
     for key in (key for key, given in asked.items() if given):
         raise UserError(f"{key}: not under hydra/launcher=local, parallel or slurm: {remedies[key]}")
+
+
+def begin_hydra_job(cfg: DictConfig) -> None:
+    """Make a job that a launcher of Hydra's own has begun what it would be under ours in W&B, also in its `.hydra`."""
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        return
+    keep_paths(cfg, hydra)
+    overrides = list(hydra.overrides.task)
+    begin_job(cfg, Path(hydra.sweep.dir).name, hydra.job.num, overrides)
+    if "run_id" not in typed_keys(overrides):
+        # Hydra hands the sweep's on to every job: W&B would keep one of them.
+        with read_write(cfg):
+            cfg.run_id = new_run_id()
+    if hydra.output_subdir is not None:
+        write_text(Path(hydra.runtime.output_dir) / hydra.output_subdir / "config.yaml", OmegaConf.to_yaml(cfg))
 
 
 def report_hydra_sweep() -> None:

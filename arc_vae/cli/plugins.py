@@ -5,6 +5,10 @@ import os
 import sys
 from pathlib import Path
 
+from hydra.core.plugins import Plugins
+from omegaconf import DictConfig, OmegaConf
+
+from arc_vae.common.errors import UserError
 from arc_vae.common.provenance import ROOT
 
 
@@ -25,3 +29,18 @@ def ignore_plugins_of_current_folder() -> None:
         sys.path[:] = kept
     plugins = importlib.import_module("hydra_plugins")
     plugins.__path__ = [place for place in plugins.__path__ if Path(place).resolve() != here / "hydra_plugins"]
+
+
+def refuse_unknown_plugins(hydra: DictConfig) -> None:
+    """See that Hydra has found the sweeper and the launcher that a sweep asks for.
+
+    Raises:
+        UserError: it has not; names where it looks.
+    """
+    for kind in ("sweeper", "launcher"):
+        target = str(OmegaConf.select(hydra, f"{kind}._target_"))
+        if target not in Plugins.instance().class_name_to_class:
+            raise UserError(
+                f"hydra/{kind}: Hydra has no plugin {target}; it looks in the folders hydra_plugins of Python's path: "
+                "install the package that has it, or for your own set PYTHONPATH to the folder above hydra_plugins"
+            )

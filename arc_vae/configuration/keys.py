@@ -19,6 +19,7 @@ def options_with(key: str) -> tuple[str, ...]:
     """The options (`data=npz`) whose file states the dotted key of its group (`data.path`)."""
     group, _, own = key.partition(".")
     files = sorted((conf_dir() / group).glob("*.yaml")) if own and group.isidentifier() else []
+    files = [file for file in files if file.stem != "as_trained"]  # no corpus of its own
     return tuple(f"{group}={file.stem}" for file in files if own in set(_dotted(OmegaConf.load(file), "")))
 
 

@@ -157,6 +157,8 @@ def open_logs(directory: RunDirectory, experiment: Experiment, state: TrainingSt
     name_fields = {"latent_dim": state.model.latent_dim, "max_beta": experiment.beta_schedule.final_beta}
     earlier = partial(log.replay, directory.images)
     experiment.wandb.start(directory.path, state.run_id, state.config, name_fields, earlier)
+    if experiment.wandb.mode != "disabled" and state.epoch:
+        log.best_again(state.early_stopping.best_epoch)
     if state.epoch and experiment.wandb.mode == "offline":
         for file in numbered_checkpoints(directory.checkpoints):
             log.artifact(file, name=file.stem.rsplit("_epoch_", 1)[0], type="model")

@@ -21,7 +21,7 @@ LOCK_FILE = "sweep.lock"
 HYDRAS_FILE = "multirun.yaml"
 
 # What two launches of the same job differ in.
-DRAWN_ANEW = ("run_id", "wandb.name", "trust")
+DRAWN_ANEW = ("run_id", "wandb", "trust")
 
 # Of a directory that an earlier launch was kept in: what Hydra's file held then.
 _before: dict[Path, bytes] = {}

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 import arc_vae.configuration.resolvers  # noqa: F401  Hydra's own launchers leave run_id to it
 from arc_vae.common.errors import UserError
@@ -21,6 +21,7 @@ from arc_vae.common.json_files import read_json_object
 from arc_vae.common.provenance import git_diff, git_state
 from arc_vae.configuration.foreign import read_foreign_yaml
 from arc_vae.configuration.instantiate import to_plain
+from arc_vae.tracking.wandb_environment import begin_job
 
 JOBS_FILE = "jobs.json"
 DIFF_FILE = "code.diff"
@@ -35,15 +36,13 @@ class SweepJob:
     directory: Path
 
 
-def frozen_config(job: SweepJob, cfg: DictConfig) -> DictConfig:
-    """The job's configuration with every interpolation resolved.
+def frozen_config(job: SweepJob, cfg: DictConfig, base: Sequence[str] = ()) -> DictConfig:
+    """The job's configuration with every interpolation resolved, and as W&B's variables have it.
 
-    In W&B the sweep's runs are one group, each named by its overrides.
+    `base` are the overrides of the run that the sweep changes, where there is one.
     """
     cfg = OmegaConf.create(to_plain(cfg))
-    with open_dict(cfg):
-        cfg.wandb.group = cfg.wandb.group or job.directory.resolve().parent.name
-        cfg.wandb.name = " ".join([str(job.number), *job.overrides]).replace("{", "{{").replace("}", "}}")
+    begin_job(cfg, job.directory.resolve().parent.name, job.number, job.overrides, base)
     return cfg
 
 

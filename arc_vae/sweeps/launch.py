@@ -18,6 +18,7 @@ from arc_vae.sweeps.slurm_queue import queued_jobs, settle_submission
 from arc_vae.sweeps.snapshot import take_snapshot
 from arc_vae.sweeps.status import JobStatus as JobEntry
 from arc_vae.sweeps.status import read_statuses, report_sweep, unfinished
+from arc_vae.tracking.wandb_environment import refuse_one_id_for_a_sweep
 from arc_vae.training.signals import Interrupted
 
 if TYPE_CHECKING:
@@ -44,11 +45,12 @@ def run_sweep(
     Raises:
         UserError: a job's configuration will not do, or the sweep directory is another's; nothing has been started.
     """
+    refuse_one_id_for_a_sweep()
     claim_sweep(sweep)
     settle_submission(sweep)
     jobs = [SweepJob(number, overrides, sweep / str(number)) for number, (overrides, _) in enumerate(variants, first)]
     with undone_when_refused(sweep):
-        frozen = [try_out(job, cfg) for job, (_, cfg) in zip(jobs, variants, strict=True)]
+        frozen = [try_out(job, cfg, base) for job, (_, cfg) in zip(jobs, variants, strict=True)]
     if launcher.dry_run:
         leave_as_it_was(sweep)
         print(describe_launch(jobs, launcher.describe(jobs)))
@@ -64,8 +66,11 @@ def run_sweep(
     return report_sweep(sweep)
 
 
-def try_out(job: SweepJob, cfg: DictConfig) -> DictConfig:
-    """The job's configuration as it is to be frozen: it builds, a batch goes through, and it is what stands there."""
+def try_out(job: SweepJob, cfg: DictConfig, base: Sequence[str] = ()) -> DictConfig:
+    """The job's configuration as it is to be frozen: it builds, a batch goes through, and it is what stands there.
+
+    `base` are the overrides of the run that the sweep changes, where there is one.
+    """
     # torch is imported only where there is something to train.
     from arc_vae.sweeps.preflight import check_job
 
@@ -73,7 +78,7 @@ def try_out(job: SweepJob, cfg: DictConfig) -> DictConfig:
         corpus_sha256 = check_job(copy.deepcopy(cfg))
     except UserError as error:
         raise UserError(f"job {job.number} ({' '.join(job.overrides)}): {error}; nothing was started") from error
-    frozen = frozen_config(job, cfg)
+    frozen = frozen_config(job, cfg, base)
     refuse_other_configuration(job, frozen, corpus_sha256)
     return frozen
 

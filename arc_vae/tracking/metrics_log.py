@@ -41,13 +41,14 @@ class MetricsLog:
         self.path = Path(directory) / METRICS_LOG
         self._wandb = wandb_run or WandbLogger(mode="disabled")
         self._lines: list[str] = []
+        self._best: set[str] = set()
         self._flushed = time.time()
         _cut_torn_line(self.path)
 
     def log(self, metrics: Mapping[str, Any], step: int, epoch: int) -> None:
         """Record numbers and lists of numbers (numpy's and torch's too) at `step`, which never decreases."""
         now = time.time()
-        plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in metrics.items()}
+        plain = _plain(metrics)
         self._lines.append(_encode({"step": step, "epoch": epoch, "time": round(now, 3), **plain}))
         self._wandb.log({**plain, "epoch": epoch}, step, now)
         if now - self._flushed >= FLUSH_SECONDS:
@@ -83,6 +84,20 @@ class MetricsLog:
     def artifact(self, path: Path, name: str, type: str, aliases: tuple[str, ...] = ()) -> None:
         """Send the file at `path`, as it is now, to W&B as a version of the artifact `name`."""
         self._wandb.artifact(path, name, type, aliases)
+
+    def best(self, metrics: Mapping[str, Any], epoch: int) -> None:
+        """Have W&B's summary show this validation record, of the best epoch so far; W&B's own would be the last."""
+        numbers = {name: value for name, value in _plain(metrics).items() if not isinstance(value, list)}
+        # Not measured in this epoch: an earlier one's would pass for it.
+        unknown = dict.fromkeys(self._best - numbers.keys())
+        self._best = set(numbers)
+        self._wandb.summary({**unknown, **numbers, "best_epoch": epoch})
+
+    def best_again(self, epoch: int) -> None:
+        """The same by what the file holds of that epoch, for a run that goes on."""
+        for record in read_metrics(self.path) if self.path.is_file() else ():
+            if record["epoch"] == epoch and "val/loss_total" in record:
+                self.best({name: value for name, value in record.items() if name.startswith("val/")}, epoch)
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """Set the run's final values in W&B (on disk, `metrics.json` holds them)."""
@@ -136,6 +151,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             except (ValueError, AttributeError, KeyError, RecursionError) as error:
                 raise UserError(f"{path} line {number} is no JSON object ({error}); remove that line") from None
     return records
+
+
+def _plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and lists of Python's own."""
+    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in metrics.items()}
 
 
 def _encode(record: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@
 `finish` waits for anything: a thread carries them out in order (`wandb_thread.py`).
 """
 
+import glob
 import math
 import os
 import shutil
@@ -25,6 +26,9 @@ OFFLINE = "offline-run-"
 # A record that was logged before: its step, Unix time, metrics, and pictures by their names.
 Replayed = tuple[int, float, Mapping[str, Any], Mapping[str, Path]]
 
+# W&B's server refuses longer ones; a sweep's jobs are named by their overrides, the number first.
+LONGEST_NAME = 128
+
 NAME_FIELDS = {"latent_dim", "max_beta", "run_id"}
 
 
@@ -37,6 +41,8 @@ class WandbLogger:
             `disabled` does nothing and never imports wandb.
         project, entity, tags, group: as W&B knows them; entity None is the account's default.
         name: the run's display name; `{latent_dim}`, `{max_beta}` and `{run_id}` are filled in.
+        directory: the folder in which W&B makes its folder `wandb`; None is the run directory.
+        environment: whether system metrics, the git commit and the installed packages are recorded too.
         init_timeout: seconds an online start may wait for the server, in total.
         finish_timeout: seconds the end may wait, for uploads above all, in total.
 
@@ -52,6 +58,8 @@ class WandbLogger:
         name: str = "beta-vae-d{latent_dim}-b{max_beta}-run-{run_id}",
         tags: Sequence[str] = ("experiment-0.2", "beta-vae", "encoder-training"),
         group: str | None = None,
+        directory: str | None = None,
+        environment: bool = True,
         init_timeout: float = 10.0,
         finish_timeout: float = 30.0,
     ):
@@ -65,6 +73,7 @@ class WandbLogger:
         self.mode = mode
         self.name, self.tags = name, list(tags)
         self.project, self.entity, self.group = project, entity, group
+        self.directory, self.environment = directory, environment
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self._kept = Path()
         self._thread: WandbThread | None = None
@@ -77,7 +86,9 @@ class WandbLogger:
         name_fields: Mapping[str, Any],
         earlier: Callable[[], Iterable[Replayed]] = tuple,
     ) -> None:
-        """Open the run, or continue the one with the same `run_id`; its files go under `directory/wandb`.
+        """Open the run, or continue the one with the same `run_id`.
+
+        Its files go under `directory/wandb`, or under `wandb` of the folder that this logger was given.
 
         Args:
             config: the run's whole configuration, plain containers only. It must stay as it is.
@@ -87,9 +98,9 @@ class WandbLogger:
         """
         if self.mode == "disabled":
             return
-        name = self.name.format(**name_fields, run_id=run_id)
+        name = self.name.format(**name_fields, run_id=run_id)[:LONGEST_NAME]
         about: dict[str, Any] = {
-            "dir": str(directory),
+            "dir": self.directory or str(directory),
             "id": run_id,
             "resume": "allow",
             "name": name,
@@ -100,8 +111,9 @@ class WandbLogger:
             ("online", "offline") if self.mode == "online" else ("offline",)
         )
         self._kept = Path(directory) / "wandb" / "artifacts"
-        before = list(Path(directory).glob(f"wandb/{OFFLINE}*"))
-        self._thread = WandbThread(modes, about, self.init_timeout, self.finish_timeout)
+        # In a folder of the user's, records of other runs lie beside.
+        before = list(Path(about["dir"]).glob(f"wandb/{OFFLINE}*-{glob.escape(run_id)}"))
+        self._thread = WandbThread(modes, about, self.init_timeout, self.finish_timeout, self.environment)
         if before:
             self._thread.put("record", lambda session: _replay(session, earlier(), before))
 
@@ -132,7 +144,7 @@ class WandbLogger:
         self._thread.upload(kept, lambda session: session.artifact(kept, path.name, name, type, aliases))
 
     def summary(self, values: Mapping[str, Any]) -> None:
-        """Set the run's summary values: its final metrics, which must stay as they are."""
+        """Set values of the run's summary, which must stay as they are."""
         if self._thread:
             self._thread.put("summary", lambda session: session.summary(values))
 

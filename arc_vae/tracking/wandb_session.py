@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from arc_vae.common.provenance import git_state
+
 # Crash reports would go to W&B's own servers, whatever the mode; some versions of wandb read this once, when imported.
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
@@ -28,7 +30,8 @@ class WandbSession:
         init_timeout: seconds to wait for the server, in total: wandb's background process
             makes it the common deadline of all requests of the start, name look-up included.
         upload_timeout: seconds `finish` may wait for uploads before it raises TimeoutError.
-        about: `wandb.init`'s other arguments; `dir` is the run directory.
+        about: `wandb.init`'s other arguments.
+        environment: whether system metrics, the git commit of this code and the installed packages are recorded.
 
     Raises:
         wandb.Error: no API key, no answer, or a refusal.
@@ -40,7 +43,9 @@ class WandbSession:
         init_timeout: float,
         upload_timeout: float,
         about: Mapping[str, Any],
+        environment: bool,
     ):
+        git = git_state() if environment else None
         settings = wandb.Settings(
             silent=True,
             console="off",
@@ -51,21 +56,29 @@ class WandbSession:
             finish_timeout_raises=True,
             save_code=False,
             disable_code=True,
+            # Of this code's checkout. wandb itself would look at the current folder's.
             disable_git=True,
-            x_disable_machine_info=True,
-            x_disable_meta=True,
-            x_disable_stats=True,
-            x_save_requirements=False,
+            git_commit=str(git["commit"]) if git else None,
+            x_disable_machine_info=not environment,
+            x_disable_meta=not environment,
+            x_disable_stats=not environment,
+            x_save_requirements=environment,
         )
         self.mode = mode
         try:
             # Silent before `init`: a silent wandb raises where it would otherwise ask for a key.
             wandb.setup(settings)
+            # Where it does not exist, wandb would write to a temporary folder.
+            Path(about["dir"]).mkdir(parents=True, exist_ok=True)
             self._run = wandb.init(mode=mode, settings=settings, **about)
         except Exception:
             # Its background process still holds the failed run's id, and would refuse it to the next attempt.
             _end_service()
             raise
+        self.folder = self._run.settings.sync_dir
+        # Charts of validation are drawn over epochs; their summary is set where an epoch is the best (`summary`).
+        self._run.define_metric("epoch")
+        self._run.define_metric("val/*", step_metric="epoch", summary="none")
 
     def log(self, metrics: Mapping[str, Any], step: int, timestamp: float) -> None:
         record = {key: _for_wandb(value) for key, value in metrics.items()}

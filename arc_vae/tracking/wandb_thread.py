@@ -27,6 +27,7 @@ class WandbThread:
         about: `WandbSession`'s argument of that name. It must stay as it is.
         init_timeout: seconds an online start may wait for the server.
         finish_timeout: seconds `end` may wait.
+        environment: `WandbSession`'s argument of that name.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class WandbThread:
         about: Mapping[str, Any],
         init_timeout: float,
         finish_timeout: float,
+        environment: bool = True,
     ):
-        self._modes, self._about = modes, about
+        self._modes, self._about, self._environment = modes, about, environment
         self._init_timeout, self._finish_timeout = init_timeout, finish_timeout
         self._session: WandbSession | None = None
         self._uploads: BackgroundQueue | None = None
@@ -98,7 +100,8 @@ class WandbThread:
             try:
                 from arc_vae.tracking.wandb_session import WandbSession
 
-                self._session = WandbSession(mode, self._init_timeout, self._finish_timeout * SHARE, self._about)
+                seconds = self._init_timeout, self._finish_timeout * SHARE
+                self._session = WandbSession(mode, *seconds, self._about, self._environment)
                 break
             except Exception as error:
                 self.warn(f"{mode} start", error, "going on " + ("offline" if mode == "online" else "without it"))
@@ -112,6 +115,8 @@ class WandbThread:
         if self._uploads is not None and not self._uploads.end(seconds):
             self.warn("upload", TimeoutError(f"no end within {seconds:g} s"), self._remedy)
         self._guarded("finish", lambda session: session.finish(exit_code))
+        if self._session is not None and self._session.mode == "offline" and not self._abandoned:
+            logger.info("W&B's record was written offline; to upload it: wandb sync %s", self._session.folder)
         self._session = None
 
     def _guarded(self, what: str, call: Call) -> None:

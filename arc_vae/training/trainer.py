@@ -213,6 +213,8 @@ class Trainer:
         """Log, draw, save: the record is on disk before the checkpoint that says it is."""
         epoch, improved = state.epoch, state.early_stopping.best_epoch == state.epoch
         record.log(metrics, step=state.step, epoch=epoch)
+        if improved:
+            record.best(metrics, epoch)
         best = " (best)" if improved else ""
         left = time_left(state.seconds, epoch, self.max_epochs)
         words = {"epoch": epoch, "of": self.max_epochs, "best": best, "seconds": state.seconds, "left": left}

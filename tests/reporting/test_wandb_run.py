@@ -72,15 +72,18 @@ def test_offline_record_holds_metrics_image_artifact_and_summary(tmp_path, caplo
     record = MetricsLog(tmp_path, run)
     for step in (1, 2):
         record.log({"train/loss_total": 9.5 - step}, step=step, epoch=1)
-    record.log({"val/loss_total": 7.25, "val/kl_per_dim": [0.5, 0.5, 2.0]}, step=2, epoch=1)
+    validation = {"val/loss_total": 7.25, "val/kl_per_dim": [0.5, 0.5, 2.0]}
+    record.log(validation, step=2, epoch=1)
+    record.best(validation, 1)
     record.image("images/samples", picture, step=2)
     record.artifact(checkpoint, name="vae_best", type="model", aliases=("best",))
     checkpoint.write_bytes(b"replaced")
+    record.log({"val/loss_total": 8.0}, step=3, epoch=2)
     record.summary({"pixel_accuracy": 0.95})
     record.close()
 
     records = record_of(tmp_path)
-    first, second = history_of(records)
+    first, second, third = history_of(records)
     assert (first["_step"], first["train/loss_total"]) == (1, 8.5)
     assert (second["_step"], second["train/loss_total"], second["val/loss_total"]) == (2, 7.5, 7.25)
     # When it was measured, not when the background thread came to it.
@@ -103,6 +106,9 @@ def test_offline_record_holds_metrics_image_artifact_and_summary(tmp_path, caplo
     assert "best" in artifact.aliases
     summaries = {i.key: i.value_json for r in records for i in r.summary.update}
     assert summaries["pixel_accuracy"] == "0.95"
+    assert (summaries["val/loss_total"], summaries["best_epoch"], third["val/loss_total"]) == ("7.25", "1", 8)
+    drawn = [r.metric for r in records if r.WhichOneof("record_type") == "metric"]
+    assert [(metric.glob_name, metric.step_metric) for metric in drawn if metric.glob_name] == [("val/*", "epoch")]
     assert warnings_of(caplog) == []
 
 
@@ -251,6 +257,14 @@ def test_a_real_runs_offline_record_holds_all_of_it(tiny_run):
     histogram = next(row["val/kl_per_dim"] for row in rows if "val/kl_per_dim" in row)
     assert histogram["_type"] == "histogram"
     assert seen >= {"reconstructions", "samples", "latent_space_pca", "latent_space_tsne"}
+    summaries = {
+        item.key or item.nested_key[0]: item.value_json for record in records for item in record.summary.update
+    }
+    best = min((row for row in rows if "val/loss_total" in row), key=lambda row: row["val/loss_total"])
+    assert (json.loads(summaries["val/loss_total"]), int(summaries["best_epoch"])) == (
+        best["val/loss_total"],
+        best["epoch"],
+    )
     artifacts = {record.artifact.name for record in records if record.WhichOneof("record_type") == "artifact"}
     assert artifacts == {"vae", "encoder", "decoder", "vae_best", "metrics"}
     run = next(record.run for record in records if record.WhichOneof("record_type") == "run")

@@ -19,8 +19,8 @@ FIELDS = {"latent_dim": 10, "max_beta": 2.0}
 class FakeSession:
     """Notes its calls; tests have one of them wait or fail."""
 
-    def __init__(self, mode, init_timeout, upload_timeout, about):
-        self.mode, self.calls = mode, []
+    def __init__(self, mode, init_timeout, upload_timeout, about, environment):
+        self.mode, self.calls, self.folder = mode, [], "wandb/offline-run-1-run1"
         type(self).latest = self
         self._do("start")
 

@@ -70,7 +70,11 @@ def test_resume_alone_goes_on_with_a_run_for_longer(run):
         f"{run} is finished already; its verdict is in {run / 'metrics.json'}\n",
     )
     assert contents(run) == before
-    done = call_command("train", "resume=run", "training.max_epochs=4", cwd=run.parent)
+    run_id = torch.load(run / "checkpoints" / LAST, weights_only=True)["run_id"]
+    done = call_command("train", "resume=run", "training.max_epochs=4", cwd=run.parent, WANDB_RUN_ID="another")
+    assert torch.load(run / "checkpoints" / LAST, weights_only=True)["run_id"] == run_id
+    (record,) = run.glob("wandb/offline-run-*")
+    assert record.name.endswith(run_id) and f"wandb sync {record}" in done.stdout
     assert (
         f"resuming {run} after epoch 3, step 48" in done.stdout
         and "with lr_scheduler.T_max of a shorter run" in done.stdout

@@ -4,10 +4,13 @@ import importlib
 import json
 import re
 import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import TINY
+from conftest import TINY, TINY_JOB, run_command
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
@@ -66,6 +69,9 @@ def test_hydras_basic_launcher_goes_on_after_a_failure_and_ends_with_the_leaderb
     assert swept(monkeypatch, "hydra/launcher=basic", "seed=3", f"hydra.sweep.dir={board.parent}") == 2
     assert "holds a sweep already, whose configurations this launcher would write over" in capsys.readouterr().err
     assert {file: file.read_bytes() for file in board.parent.rglob("*") if file.is_file()} == before
+    other, job = (OmegaConf.load(board.parent / number / ".hydra" / "config.yaml") for number in "02")
+    assert re.fullmatch("[0-9a-f]{8}", job.run_id) and job.run_id != other.run_id
+    assert (job.wandb.group, job.wandb.name.split()[-1]) == (board.parent.name, "seed=2")
 
 
 def test_a_wrong_value_is_one_jobs_failure_and_not_pending(monkeypatch, capsys, tmp_path):
@@ -75,6 +81,13 @@ def test_a_wrong_value_is_one_jobs_failure_and_not_pending(monkeypatch, capsys, 
     said = capsys.readouterr()
     assert "job 1 failed: UserError: training.batch_size=a: must be an integer" in said.out
     assert "job 0" not in said.err and "Traceback" not in said.out + said.err
+
+
+def run_here(launcher, jobs) -> None:
+    """A launcher's `run` whose jobs end at once."""
+    for job in jobs:
+        with suppress(RuntimeError):
+            finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
 
 
 @pytest.fixture
@@ -89,17 +102,15 @@ def launched(monkeypatch, tmp_path):
         node = {"seed": seed, "objective": "val/object_accuracy", "wandb": {"group": None, "name": ""}, "hydra": hydra}
         return OmegaConf.create(node)
 
-    def run(jobs):
-        for job in jobs:
-            try:
-                finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
-            except RuntimeError:
-                continue
-
     loader = SimpleNamespace(load_sweep_config=compose)
     context = SimpleNamespace(config_loader=loader, callbacks=Callbacks())
     launcher = SimpleNamespace(
-        context=context, config=compose(None, ["seed=0"]), snapshot=False, dry_run=False, run=run, task_function=print
+        context=context,
+        config=compose(None, ["seed=0"]),
+        snapshot=False,
+        dry_run=False,
+        run=partial(run_here, None),
+        task_function=print,
     )
     return launch.launch_overrides(launcher, [["seed=0"], ["seed=1"], ["seed=2"]], 0)
 
@@ -111,12 +122,12 @@ def test_our_launchers_return_each_jobs_value_or_its_failure(launched):
         _ = launched[1].return_value
 
 
-@pytest.mark.parametrize("word", ["hydra.mode=MULTIRUN", "--multirun"])
+@pytest.mark.parametrize("word", ["hydra.mode=MULTIRUN", "--multirun"])  # wherever it stands
 def test_there_are_three_ways_to_ask_for_a_sweep(word, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("arc_vae.runs.run.run_training", finished)
     GlobalHydra.instance().clear()
-    monkeypatch.setattr(sys, "argv", ["arc_vae", *TINY, "hydra/launcher=basic", "seed=0,2", word])
+    monkeypatch.setattr(sys, "argv", ["arc_vae", *TINY, "hydra/launcher=basic", word, "seed=0,2"])
     train.main()
     assert "the best there is job 1" in capsys.readouterr().out
 
@@ -126,7 +137,7 @@ def test_there_are_three_ways_to_ask_for_a_sweep(word, monkeypatch, capsys, tmp_
     [
         (
             "hydra.sweep.subdir=a",
-            "hydra.sweep.subdir: not under hydra/launcher=local, parallel or slurm: a job",
+            "hydra.sweep.subdir: not under hydra/launcher=local, parallel or slurm: a job's folder is its number",
         ),
         (
             "hydra.job.chdir=true",
@@ -161,6 +172,31 @@ def test_a_dry_run_tells_the_jobs_and_writes_nothing(launcher, words, monkeypatc
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_a_launcher_that_hydra_does_not_find_is_refused_in_a_sentence(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert swept(monkeypatch, "seed=0,1", "hydra.launcher._target_=hydra_plugins.mine.PrefixLauncher") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: hydra/launcher: Hydra has no plugin hydra_plugins.mine.PrefixLauncher; it looks in")
+    assert said.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "hydra/launcher=basic"]])
+def test_paths_mean_what_they_meant_when_typed_though_hydra_leaves_the_folder(sweep, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    seen = {}
+
+    def noted(cfg, directory) -> dict:
+        seen[Path.cwd()] = cfg.data.directory
+        return finished(cfg, directory)
+
+    monkeypatch.setattr("arc_vae.runs.run.run_training", noted)
+    GlobalHydra.instance().clear()
+    monkeypatch.setattr(sys, "argv", ["arc_vae", *sweep, *TINY, "hydra.job.chdir=true"])
+    train.main()
+    ((folder, corpora),) = seen.items()
+    assert folder != tmp_path and folder.is_relative_to(tmp_path) and corpora == str(tmp_path / "datasets")
+
+
 class Witness(Callback):
     """A user's own callback."""
 
@@ -180,12 +216,8 @@ def test_a_users_callbacks_see_every_job(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
 
-    def run(launcher, jobs) -> None:
-        for job in jobs:
-            finished(OmegaConf.load(job.directory / ".hydra" / "config.yaml"), job.directory)
-
     Plugins.instance()  # Hydra's scan loads the launchers' module anew
-    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run)
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run_here)
     monkeypatch.setattr(Witness, "seen", [])
     assert swept(monkeypatch, "seed=0,2", f"+hydra.callbacks.mine._target_={__name__}.Witness") == 0
     seen = sys.modules[__name__].Witness.seen
@@ -213,3 +245,32 @@ def test_a_config_dir_reaches_every_job_and_the_command_that_makes_the_best_agai
     assert f"python -m arc_vae.train --config-dir={tmp_path / 'mine'} " in line and line.endswith(
         "experiment=seven seed=2"
     )
+
+
+@pytest.mark.parametrize("launcher", ["basic", "local"])
+def test_optuna_sees_each_value_and_each_failure(launcher, monkeypatch, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="hydra-optuna-sweeper is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("arc_vae.sweeps.preflight.check_job", lambda cfg: "sha256")
+    monkeypatch.setattr("arc_vae.runs.run.run_training", finished)
+    Plugins.instance()  # Hydra's scan loads the launchers' module anew
+    monkeypatch.setattr(importlib.import_module("hydra_plugins.arc_vae_launchers").LocalLauncher, "run", run_here)
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.sampler.seed=1", "seed=choice(0,1,2)", f"hydra/launcher={launcher}"]
+    words += ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3", "hydra.sweeper.max_failure_rate=1.0"]
+    assert swept(monkeypatch, *words, "hydra.sweeper.direction=maximize") == 0
+    (results,) = tmp_path.glob("multirun_sweeps/*/*/optimization_results.yaml")
+    told = OmegaConf.load(results)
+    assert (told.best_params.seed, told.best_value) == (2, 0.2)
+    seeds = [OmegaConf.load(file).seed for file in results.parent.glob("*/.hydra/config.yaml")]
+    board = (results.parent / "leaderboard.csv").read_text()
+    assert len(seeds) == 6 and set(seeds) == {0, 1, 2}
+    assert (board.count(",finished,"), board.count(",failed,")) == (6 - seeds.count(1), seeds.count(1))
+
+
+@pytest.mark.slow
+def test_submitits_jobs_on_this_machine_get_the_same_ledger(tmp_path):
+    words = ["hydra/launcher=submitit_local", *TINY_JOB, "training.limit_batches=2", "model.latent_dim=3,4"]
+    done = run_command("train", "-m", *words, cwd=tmp_path)
+    assert "the best there is job" in done.stdout and "leaderboard.csv and report.html lie in" in done.stdout
+    jobs = [OmegaConf.load(file) for file in sorted(tmp_path.glob("multirun_sweeps/*/*/[01]/.hydra/config.yaml"))]
+    assert [job.model.latent_dim for job in jobs] == [3, 4] and jobs[0].run_id != jobs[1].run_id
