@@ -24,6 +24,8 @@ from arc_vae.configuration.instantiate import to_plain
 
 JOBS_FILE = "jobs.json"
 DIFF_FILE = "code.diff"
+# Hydra's word for the folder that --config-dir names.
+FLAG = "command-line"
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,26 @@ def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
 
 
 def all_overrides(directory: Path) -> list[str]:
-    """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any."""
+    """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any.
+
+    Folders of configurations that its command named come first, as `--config-dir=…`.
+    """
     jobs, own = directory.parent / JOBS_FILE, directory / ".hydra" / "overrides.yaml"
     base = read_json_object(jobs, "the sweep's launcher alone writes it").get("base", []) if jobs.is_file() else []
-    return [*map(str, base), *(map(str, read_foreign_yaml(own) or ()) if own.is_file() else ())]
+    given = map(str, read_foreign_yaml(own) or ()) if own.is_file() else ()
+    return [*map(str, base), *([] if base else _config_dirs(directory)), *given]
+
+
+def _config_dirs(directory: Path) -> list[str]:
+    """`--config-dir=…` of the command that Hydra made a run directory for; a frozen job has no such file."""
+    file = directory / ".hydra" / "hydra.yaml"
+    if not file.is_file():
+        return []
+    match read_foreign_yaml(inside(directory, file)):
+        case {"hydra": {"runtime": {"config_sources": list(sources)}}}:
+            named = [s.get("path") for s in sources if isinstance(s, dict) and s.get("provider") == FLAG]
+            return [f"--config-dir={path}" for path in named]
+    return []
 
 
 def _hydra_jobs(sweep: Path) -> list[SweepJob]:

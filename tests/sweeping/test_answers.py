@@ -17,7 +17,7 @@ from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.sweeps.answer import answer_failures
 from arc_vae.sweeps.fallback import diagnose, loss_spikes
 from arc_vae.sweeps.inspection import decode_both, inspect_samples
-from arc_vae.sweeps.job_files import SweepJob, frozen_config, write_frozen_config, write_jobs
+from arc_vae.sweeps.job_files import SweepJob, all_overrides, frozen_config, write_frozen_config, write_jobs
 from arc_vae.sweeps.plan import Budget, fallback_variants, plan_round
 
 
@@ -219,6 +219,14 @@ def test_what_a_sweep_has_tried_is_not_tried_again_from_one_of_its_jobs(run, tmp
     # d is 12 there: 14 and 16, at the same effective β, stand beside it.
     found = plan_round(RunDirectory(jobs[0].directory), ["low_accuracy"], Budget())["low_accuracy"]
     assert [cfg.model.latent_dim for _, cfg in found] == [18]
+
+
+def test_a_folder_of_configurations_is_named_again_in_what_reproduces_a_run(run):
+    hydra = OmegaConf.load(run.path / ".hydra" / "hydra.yaml")
+    before = all_overrides(run.path)
+    hydra.hydra.runtime.config_sources.append({"path": "/mine", "schema": "file", "provider": "command-line"})
+    OmegaConf.save(hydra, run.path / ".hydra" / "hydra.yaml")
+    assert all_overrides(run.path) == ["--config-dir=/mine", *before]
 
 
 def test_a_budget_allows_only_so_much(run):
