@@ -34,7 +34,9 @@ def answer_failures(run_path: str, launcher_config: DictConfig | None, sweep_dir
     run = RunDirectory(run_path)
     rows = explain(run, diagnose(run))
     if not rows:
-        print(f"{run.path} passes all criteria: there is nothing to do")
+        failed = [name for name, verdict in run.metrics()["criteria"].items() if not verdict["passed"]]
+        told = f"fails {', '.join(failed)}, which no fallback answers" if failed else "passes all criteria"
+        print(printable(f"{run.path} {told}: there is nothing to do"))
         return True
     plan = plan_round(run, rows, budget)
     if not plan:

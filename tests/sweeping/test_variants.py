@@ -1,9 +1,11 @@
 """What a fallback row comes to on a configuration, and what makes samples poor."""
 
+from pathlib import Path
+
 import pytest
 from conftest import TINY_JOB, call_command
-from omegaconf import OmegaConf
-from test_config import composed
+from documented import composed as composed_with_hydra
+from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.instantiate import instantiate_group
@@ -16,7 +18,12 @@ ROWS = sorted(file.stem for file in (conf_dir() / "fallback").glob("*.yaml"))
 EXPERIMENTS = [None, *sorted(file.stem for file in (conf_dir() / "experiment").glob("*.yaml"))]
 
 
-def applied(cfg, overrides):
+def composed(*overrides: str) -> DictConfig:
+    cfg = composed_with_hydra("config", list(overrides))
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
+def applied(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     cfg = cfg.copy()
     for override in overrides:
         key, _, value = override.partition("=")
@@ -111,3 +118,14 @@ def test_the_side_that_fails_picks_the_row(blank, posterior, row):
     assert found.row == row and f"{blank:.3f} of samples blank; 0.60 times the real foreground" in found.finding
     assert "codes told from N(0, I) in 0.80 of cases, at most 0.40 nats off it" in found.finding
     assert decoded is None or "furthest off: isolated, by 2.5 standard deviations" in found.finding
+
+
+FAILING_RUNS = Path(__file__).parents[1] / "benchmarks" / "fallback_runs"
+
+
+@pytest.mark.parametrize("file", sorted((FAILING_RUNS / "experiment").glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_failing_run_of_the_benchmark_composes_and_its_row_has_variants(file):
+    cfg = composed(f"experiment={file.stem}", f"hydra.searchpath=[{FAILING_RUNS}]")
+    validate_config(cfg, "config")
+    assert cfg.name == file.stem and cfg.data.num_grids == 10_000
+    assert len(variant_overrides(cfg, read_row(file.stem))) >= 2
