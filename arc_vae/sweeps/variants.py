@@ -103,4 +103,4 @@ ROLES: dict[str, Callable[[DictConfig, Any, Mapping[str, Any]], dict[str, Any]]]
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "null" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

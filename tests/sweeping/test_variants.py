@@ -80,6 +80,8 @@ def test_a_change_is_relative_and_what_a_run_lacks_is_left_out():
     assert isinstance(changed(50, "x 1.5"), int)
     with pytest.raises(UserError, match="must be a number"):
         changed("auto", "x 2")
+    slots = composed("experiment=object_slots", "model.num_slots=2")
+    assert variant_overrides(slots, [{"model.num_slots": None}]) == [["model.num_slots=null"]]
     own = OmegaConf.create({"model": {"width": 3}, "beta_schedule": {"steps": 4}, "loss": {}, "training": {}})
     assert all(variant_overrides(own, read_row(row)) == [] for row in ROWS if row != "trained_too_little")
 
