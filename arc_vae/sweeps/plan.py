@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from arc_vae.common.errors import require
+from arc_vae.common.errors import UserError, require
 from arc_vae.configuration.instantiate import to_plain
 from arc_vae.configuration.keys import flatten
 from arc_vae.evaluation.criteria import TRAINED_TOO_LITTLE
@@ -124,8 +125,11 @@ def fingerprint(cfg: DictConfig) -> str:
 def tried_with(run: RunDirectory) -> set[str]:
     """The fingerprints of the run and, where it is a job of a sweep, of the sweep's others."""
     sweep = run.path.parent
-    directories = [job.directory for job in read_jobs(sweep)] if (sweep / JOBS_FILE).is_file() else []
-    return {fingerprint(load_frozen_config(directory)) for directory in {*directories, run.path}}
+    found = {fingerprint(load_frozen_config(run.path))}
+    for job in read_jobs(sweep) if (sweep / JOBS_FILE).is_file() else []:
+        with suppress(UserError):  # one that is damaged says nothing of what was tried
+            found.add(fingerprint(load_frozen_config(job.directory)))
+    return found
 
 
 def minutes_of(run: RunDirectory, cfg: DictConfig) -> float | None:
