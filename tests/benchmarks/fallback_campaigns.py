@@ -46,8 +46,8 @@ def campaign(row: str, folder: Path, options: list[str]) -> str:
     found = COMMAND.search(printed)
     command = found.group() if found else fallback_command(run)
     words = shlex.split(command)[2:]
-    answered = python([*words, f"sweep_dir={folder / (row + '_{sweep}')}", *options], folder)
-    sweeps = sorted(folder.glob(f"{row}_*/leaderboard.csv"), key=os.path.getmtime)
+    answered = python([*words, f"sweep_dir={folder / row}_answer", *options], folder)
+    sweeps = sorted(folder.glob(f"{row}_answer_*/leaderboard.csv"), key=os.path.getmtime)
     jobs = [job for sweep in sweeps for job in csv.DictReader(sweep.open())]
     passing = [job for job in jobs if job["passed"] == "1"]
     minutes = sum(float(job["seconds"] or 0) for job in jobs) / 60
