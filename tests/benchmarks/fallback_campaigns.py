@@ -1,9 +1,10 @@
-"""Runs that fail for one reason each, answered by the command that their verdict prints: does a variant then pass?
+"""Runs that are to fail for one reason each, answered by the command that their verdict prints: does a variant then pass?
 
     python tests/benchmarks/fallback_campaigns.py /tmp/campaigns                       # all five, one after the other
     python tests/benchmarks/fallback_campaigns.py /tmp/campaigns poor_samples depth=2
 
-The runs are the configurations of fallback_runs/experiment/: 10,000 grids and at most 5 minutes each on two cores.
+The runs are the configurations of fallback_runs/experiment/: 10,000 grids and one epoch each. The head of each says
+what was measured of it.
 Prints a line of a table for each: what failed on validation, which variant passes there, its verdict on test.
 """
 
