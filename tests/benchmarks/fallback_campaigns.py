@@ -1,4 +1,4 @@
-"""Runs that are to fail for one reason each, answered by the command that their verdict prints: does a variant then pass?
+"""Runs that are to fail for one reason each, answered by the command of their verdict: does a variant then pass?
 
     python tests/benchmarks/fallback_campaigns.py /tmp/campaigns                       # all five, one after the other
     python tests/benchmarks/fallback_campaigns.py /tmp/campaigns poor_samples depth=2
