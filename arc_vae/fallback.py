@@ -12,9 +12,11 @@ def main(cfg: DictConfig) -> None:
 
     from arc_vae.common.errors import require
     from arc_vae.sweeps.answer import answer_failures
+    from arc_vae.sweeps.plan import Budget
 
     require(isinstance(cfg.launch, bool), "launch", cfg.launch, "true or false")
-    if not answer_failures(str(cfg.run), HydraConfig.get().launcher if cfg.launch else None, cfg.sweep_dir):
+    budget = Budget(cfg.depth, cfg.max_runs, cfg.max_minutes)
+    if not answer_failures(str(cfg.run), HydraConfig.get().launcher if cfg.launch else None, cfg.sweep_dir, budget):
         raise SystemExit(1)
 
 

@@ -1,19 +1,12 @@
-"""What a run failed in, and the variants of it that answer the failure (specification, "Fallback Actions")."""
+"""What a run failed in, and the row of `conf/fallback/` that answers it (specification, "Fallback Actions")."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf, open_dict
 
-from arc_vae.common.errors import UserError
-from arc_vae.configuration.keys import flatten
-from arc_vae.configuration.paths import conf_dir
 from arc_vae.evaluation.criteria import FALLBACK_SWEEPS, TRAINED_TOO_LITTLE
 from arc_vae.evaluation.noise import against_noise, with_error
-from arc_vae.runs.frozen_config import load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.tracking.metrics_log import METRICS_LOG, read_metrics
 
@@ -35,8 +28,10 @@ class Remedy:
     sweep: str
 
 
-def diagnose(run: RunDirectory) -> list[Remedy]:
+def diagnose(run: RunDirectory, split: str = "test") -> list[Remedy]:
     """Each failed criterion and, from the step records, unstable training; too few steps alone where that is the cause.
+
+    `split` is that whose verdict counts: test of a run to answer, val of a variant to go on from.
 
     Raises:
         UserError: the run has neither a verdict nor diverged.
@@ -51,7 +46,8 @@ def diagnose(run: RunDirectory) -> list[Remedy]:
     metrics = run.metrics()
     if too_little := metrics.get("trained_too_little"):
         return [Remedy(too_little["finding"], TRAINED_TOO_LITTLE)]
-    for name, verdict in metrics["criteria"].items():
+    judged = metrics["validation"] if split == "val" else metrics
+    for name, verdict in judged["criteria"].items():
         if not verdict["passed"] and name in FALLBACK_SWEEPS:  # a criterion of the user's own has no sweep
             answers.append(Remedy(describe_failure(name, verdict), FALLBACK_SWEEPS[name]))
     if (run.path / METRICS_LOG).is_file():
@@ -82,44 +78,3 @@ def loss_spikes(losses: Sequence[float]) -> list[int]:
     before = np.lib.stride_tricks.sliding_window_view(values[:-1], SPIKE_WINDOW)
     spikes = values[SPIKE_WINDOW:] > SPIKE_RATIO * np.median(before, axis=1)
     return (np.flatnonzero(spikes) + SPIKE_WINDOW + 1).tolist()
-
-
-def fallback_variants(run: RunDirectory, sweep: str) -> list[tuple[list[str], DictConfig]]:
-    """The run's own configuration, changed as `conf/fallback/<sweep>.yaml` says: (overrides, configuration) of each.
-
-    Raises:
-        UserError: the run has no configuration of its own.
-    """
-    base = load_frozen_config(run.path)
-    answer = cast(DictConfig, OmegaConf.load(conf_dir() / "fallback" / f"{sweep}.yaml"))
-    params = answer.pop("hydra").sweeper.params
-    fixed = [f"{key}={value}" for key, value in flatten(cast(dict, OmegaConf.to_container(answer))).items()]
-    choices = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
-    combinations = _longer(run) if sweep == TRAINED_TOO_LITTLE else list(itertools.product(*choices))
-    _follow_max_epochs(base)
-    found = []
-    for chosen in combinations:
-        cfg = base.copy()
-        for override in (*fixed, *chosen):
-            key, _, value = override.partition("=")
-            if OmegaConf.select(cfg, key) is None:
-                raise UserError(f"{run.path} has no {key}, which fallback={sweep} changes; sweep it by hand with -m")
-            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
-        with open_dict(cfg):
-            # A run of its own in W&B, whose name and group its sweep gives.
-            cfg.run_id, cfg.wandb.group = "${new_run_id:}", None
-        found.append(([*fixed, *chosen], cfg))
-    return found
-
-
-def _longer(run: RunDirectory) -> list[tuple[str, ...]]:
-    """The length that the run's verdict asks for, and twice its epochs."""
-    wanted = run.metrics()["trained_too_little"]
-    batch_size = f"training.batch_size={wanted['batch_size']}"
-    return [(batch_size, f"training.max_epochs={times * wanted['max_epochs']}") for times in (1, 2)]
-
-
-def _follow_max_epochs(cfg: DictConfig) -> None:
-    """Let a schedule that ends with the run end with a longer one too, also where the number stands resolved."""
-    if OmegaConf.select(cfg, "lr_scheduler.T_max") == cfg.training.max_epochs:
-        cfg.lr_scheduler.T_max = "${training.max_epochs}"

@@ -25,6 +25,8 @@ from arc_vae.tracking.wandb_environment import begin_job
 
 JOBS_FILE = "jobs.json"
 DIFF_FILE = "code.diff"
+# Hydra's word for the folder that --config-dir names.
+FLAG = "command-line"
 
 
 @dataclass(frozen=True)
@@ -101,12 +103,30 @@ def _job(sweep: Path, entry: Any, file: Path) -> SweepJob:
 
 
 def all_overrides(directory: Path) -> list[str]:
-    """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any."""
+    """The overrides that a run was made with: its own, after those of the run that its sweep changed, if any.
+
+    Folders of configurations that its command named come first, as `--config-dir=…`.
+    """
     jobs, own = directory.parent / JOBS_FILE, directory / ".hydra" / "overrides.yaml"
     inside(directory.parent, jobs)
     base = read_json_object(jobs, "the sweep's launcher alone writes it").get("base", []) if jobs.is_file() else []
-    own_words = read_foreign_yaml(inside(directory, own)) if own.is_file() else ()
-    return [str(word) for words in (base, own_words) if isinstance(words, (list, tuple)) for word in words]
+    given = read_foreign_yaml(inside(directory, own)) if own.is_file() else ()
+    before, own_words = (
+        [str(word) for word in words] if isinstance(words, (list, tuple)) else [] for words in (base, given)
+    )
+    return [*before, *([] if before else _config_dirs(directory)), *own_words]
+
+
+def _config_dirs(directory: Path) -> list[str]:
+    """`--config-dir=…` of the command that Hydra made a run directory for; a frozen job has no such file."""
+    file = directory / ".hydra" / "hydra.yaml"
+    if not file.is_file():
+        return []
+    match read_foreign_yaml(inside(directory, file)):
+        case {"hydra": {"runtime": {"config_sources": list(sources)}}}:
+            named = [s.get("path") for s in sources if isinstance(s, dict) and s.get("provider") == FLAG]
+            return [f"--config-dir={path}" for path in named]
+    return []
 
 
 def _hydra_jobs(sweep: Path) -> list[SweepJob]:

@@ -13,7 +13,7 @@ from arc_vae.common.errors import JobFailed, UserError
 from arc_vae.evaluation.catalog import objective_value
 from arc_vae.sweeps.claim import claim_sweep, leave_as_it_was, refuse_other_configuration, undone_when_refused
 from arc_vae.sweeps.dry_run import describe_launch
-from arc_vae.sweeps.job_files import SweepJob, frozen_config, read_jobs, write_frozen_config, write_jobs
+from arc_vae.sweeps.job_files import FLAG, SweepJob, frozen_config, read_jobs, write_frozen_config, write_jobs
 from arc_vae.sweeps.slurm_queue import queued_jobs, settle_submission
 from arc_vae.sweeps.snapshot import take_snapshot
 from arc_vae.sweeps.status import JobStatus as JobEntry
@@ -23,10 +23,6 @@ from arc_vae.training.signals import Interrupted
 
 if TYPE_CHECKING:
     from hydra_plugins.arc_vae_launchers import SweepLauncher
-
-
-# Hydra's word for the folder that --config-dir names.
-FLAG = "command-line"
 
 
 def run_sweep(
