@@ -76,7 +76,7 @@ def export(cfg: DictConfig) -> None:
         path = folder / f"{name}.onnx"
         write_atomically(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
         told[name] = {"exported": True, **compared(half, content, given, takes)}
-        words = ", ".join(f"{key} {value:.3g}" for key, value in told[name].items() if key != "exported")
+        words = ", ".join(f"{key} {value:.6g}" for key, value in told[name].items() if key != "exported")
         print(f"wrote {path} ({len(content) / 1e6:.1f} MB); ONNX Runtime against torch on {len(given):,}: {words}")
     if folder.is_dir():
         write_json(folder / "export.json", told)

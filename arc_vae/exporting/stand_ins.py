@@ -2,7 +2,7 @@
 
 Each gives what the original gives, by sums, products and comparisons alone. ONNX has no cumulative product, no inverse
 error function and no search in sorted values; ONNX Runtime has Erf in float32 alone and no FFT of these; a loop that
-ends when nothing changes cannot be traced.
+ends when nothing changes cannot be traced; and bare numbers are rounded to float32.
 """
 
 import math
@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arc_vae.common.grids import BACKGROUND, CELLS, SIZE
+from arc_vae.common.grids import BACKGROUND, CELLS, NUM_SYMMETRIES, SIZE
+from arc_vae.models.object_slots.components import bounding_boxes
 from arc_vae.models.object_slots.form_prior import NUM_FORMS, FormPrior
+from arc_vae.models.object_slots.symmetries import DOWN, RIGHT, Symmetries
 
 # Cumulative N(0, 1) by Hart's algorithm 5666 (Hart et al. 1968; West 2005), quantiles by AS 241 (Wichura 1988).
 _HART = (
@@ -64,10 +66,15 @@ ROUNDS = 10
 _AROUND = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
 
 
+def _exactly(number: float) -> Tensor:
+    """The number in float64: a bare one reaches an ONNX file in float32."""
+    return torch.tensor(number, dtype=torch.float64)
+
+
 def _polynomial(coefficients: Sequence[float], x: Tensor) -> Tensor:
-    value = torch.full_like(x, coefficients[0])
+    value = torch.zeros_like(x) + _exactly(coefficients[0])
     for coefficient in coefficients[1:]:
-        value = value * x + coefficient
+        value = value * x + _exactly(coefficient)
     return value
 
 
@@ -79,19 +86,20 @@ def cdf(z: Tensor) -> Tensor:
     """Cumulative probability of N(0, 1), to 15 digits in float64."""
     x = z.abs().clamp(max=37)
     density = torch.exp(-x * x / 2)
-    near = density * _ratio(_HART, x.clamp(max=_HART_END))
-    far = density / (x + 1 / (x + 2 / (x + 3 / (x + 4 / (x + 0.65))))) / math.sqrt(2 * math.pi)
-    tail = torch.where(x < _HART_END, near, far)
+    end = _exactly(_HART_END)
+    near = density * _ratio(_HART, torch.minimum(x, end))
+    far = density / (x + 1 / (x + 2 / (x + 3 / (x + 4 / (x + _exactly(0.65)))))) / _exactly(math.sqrt(2 * math.pi))
+    tail = torch.where(x < end, near, far)
     return torch.where(z > 0, 1 - tail, tail)
 
 
 def icdf(share: Tensor) -> Tensor:
     """Quantiles of N(0, 1), to 15 digits in float64."""
     q = share - 0.5
-    middle = q * _ratio(_MIDDLE, 0.180625 - q * q)
-    r = torch.sqrt(-torch.log(torch.minimum(share, 1 - share).clamp(min=1e-300)))
-    outside = torch.where(r <= 5, _ratio(_SIDES, r - 1.6), _ratio(_TAILS, r - 5)) * torch.sign(q)
-    return torch.where(q.abs() <= 0.425, middle, outside)
+    middle = q * _ratio(_MIDDLE, _exactly(0.180625) - q * q)
+    r = torch.sqrt(-torch.log(torch.maximum(torch.minimum(share, 1 - share), _exactly(1e-300))))
+    outside = torch.where(r <= 5, _ratio(_SIDES, r - _exactly(1.6)), _ratio(_TAILS, r - 5)) * torch.sign(q)
+    return torch.where(q.abs() <= _exactly(0.425), middle, outside)
 
 
 def cumprod(x: Tensor, dim: int) -> Tensor:
@@ -130,6 +138,17 @@ def form_icdf(self: FormPrior, count: Tensor, level: Tensor) -> Tensor:
     return self.order[table, found.clamp(0, NUM_FORMS - 1)]
 
 
+def canonical(self: Symmetries, grids: Tensor) -> Tensor:
+    """`Symmetries.canonical` with its numbers in float64."""
+    corner, extent = bounding_boxes(grids)
+    eight = torch.arange(NUM_SYMMETRIES, device=grids.device)[:, None]
+    corner, _ = self.transform_box(corner.expand(NUM_SYMMETRIES, -1, -1), extent, eight)
+    down, right = corner.double().unbind(dim=-1)  # of each image, (8, N)
+    filled = (grids != BACKGROUND).flatten(1).double()
+    weight = (filled @ self.weight).T / (_exactly(DOWN) ** down * _exactly(RIGHT) ** right)
+    return (weight > weight.amax(dim=0) * _exactly(1 - 1e-9)).int().argmax(dim=0)
+
+
 def collisions(taken: Tensor, shape: Tensor) -> Tensor:
     """Whether a shape moved to each corner meets a taken cell, (N, 16, 16): every place's cells compared at once."""
     padded = F.pad(taken, (0, SIZE, 0, SIZE)).flatten(1)
@@ -149,6 +168,7 @@ def stand_ins() -> Iterator[None]:
         f"{models}.palette.codec.cdf": cdf,
         f"{models}.palette.codec.icdf": icdf,
         f"{models}.object_slots.components.label_components": label_components,
+        f"{models}.object_slots.symmetries.Symmetries.canonical": canonical,
         f"{models}.object_slots.placement._collisions": collisions,
         f"{models}.object_slots.form_prior.FormPrior.icdf": form_icdf,
         "torch.Tensor.cumprod": cumprod,

@@ -1,7 +1,12 @@
 """MIG, DCI and neighbours on codes whose answers are known, and the atomic corpus's factors."""
 
+import json
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from conftest import call_command
 
 from arc_vae.corpus.atomic.scenes import generate
 from arc_vae.evaluation import factors as told
@@ -77,3 +82,29 @@ def test_the_atomic_corpuss_factors_are_those_of_its_grids():
     assert np.array_equal((grids > 0).any(axis=1).argmax(axis=1)[single], first["column"][single])
     assert (factors[single][:, names.index("color_2")] == -1).all()
     assert (first["size"][~single] >= factors[~single][:, names.index("size_2")]).all()
+
+
+def test_the_command_adds_factors_to_the_figures(tiny_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    before = json.loads((run / "metrics.json").read_text())
+    said = call_command("factors", f"run={run}", "num_grids=500", "device=cpu", cwd=tmp_path).stdout
+    after = json.loads((run / "metrics.json").read_text())
+    assert {key: value for key, value in after.items() if key != "factors"} == before
+    assert after["factors"]["grids"] == 500 and "ten nearest neighbours alike in objects" in said
+    assert (run / "images" / "factors.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("given", "word"), [(("num_grids=9",), "num_grids=9: must be an integer of at least 500"), ((), "does not exist")]
+)
+def test_bad_input_is_refused(given, word, tmp_path):
+    done = call_command("factors", f"run={tmp_path}", *given, cwd=tmp_path, check=False)
+    assert done.returncode == 2 and word in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_another_corpus_is_refused(tmp_path, monkeypatch):
+    other = SimpleNamespace(source=SimpleNamespace(name="mine"))
+    monkeypatch.setattr("arc_vae.runs.experiment.load_experiment", lambda *given: other)
+    done = call_command("factors", f"run={tmp_path}", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and "was trained on mine: factors are known of data=atomic alone" in done.stderr
