@@ -101,3 +101,10 @@ def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_files.importlib.util, "find_spec", lambda name: None)
     done = call_command("export", f"run={tmp_path}", cwd=tmp_path, check=False)
     assert done.returncode == 2 and "pip install -e '.[export]'" in done.stderr
+
+
+def test_the_upright_image_is_the_originals():
+    symmetries = small(ObjectSlotVAE).encoder.symmetries
+    shapes = torch.from_numpy(rectangles(300, seed=5, most=1))
+    assert torch.equal(stand_ins.canonical(symmetries, shapes), symmetries.canonical(shapes))
+    assert stand_ins.canonical(symmetries, shapes).bincount(minlength=8).count_nonzero() > 1

@@ -17,7 +17,7 @@ from torch import Tensor
 from arc_vae.common.grids import BACKGROUND, CELLS, NUM_SYMMETRIES, SIZE
 from arc_vae.models.object_slots.components import bounding_boxes
 from arc_vae.models.object_slots.form_prior import NUM_FORMS, FormPrior
-from arc_vae.models.object_slots.symmetries import DOWN, RIGHT, Symmetries
+from arc_vae.models.object_slots.symmetries import Symmetries
 
 # Cumulative N(0, 1) by Hart's algorithm 5666 (Hart et al. 1968; West 2005), quantiles by AS 241 (Wichura 1988).
 _HART = (
@@ -139,14 +139,16 @@ def form_icdf(self: FormPrior, count: Tensor, level: Tensor) -> Tensor:
 
 
 def canonical(self: Symmetries, grids: Tensor) -> Tensor:
-    """`Symmetries.canonical` with its numbers in float64."""
+    """`Symmetries.canonical` with powers out of its table and a difference for 1 - 1e-9, neither of which float32 has
+    the digits for.
+    """
     corner, extent = bounding_boxes(grids)
     eight = torch.arange(NUM_SYMMETRIES, device=grids.device)[:, None]
     corner, _ = self.transform_box(corner.expand(NUM_SYMMETRIES, -1, -1), extent, eight)
-    down, right = corner.double().unbind(dim=-1)  # of each image, (8, N)
-    filled = (grids != BACKGROUND).flatten(1).double()
-    weight = (filled @ self.weight).T / (_exactly(DOWN) ** down * _exactly(RIGHT) ** right)
-    return (weight > weight.amax(dim=0) * _exactly(1 - 1e-9)).int().argmax(dim=0)
+    moved = self.weight[:, 0][corner[..., 0] * SIZE + corner[..., 1]]  # DOWN**row * RIGHT**column, (8, N)
+    weight = ((grids != BACKGROUND).flatten(1).double() @ self.weight).T / moved
+    largest = weight.amax(dim=0)
+    return (largest - weight < largest * 1e-9).int().argmax(dim=0)
 
 
 def collisions(taken: Tensor, shape: Tensor) -> Tensor:
