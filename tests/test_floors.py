@@ -14,7 +14,7 @@ FLOORS = (
     {"evaluation", "tracking"},
     {"training", "reporting"},
     {"runs"},
-    {"operations", "sweeps"},
+    {"exporting", "operations", "sweeps", "tasks"},
     {"cli"},
 )
 # Modules that stand under an old name for what was written or typed before: a line each.

@@ -54,7 +54,7 @@ def assign_to_slots(grids: Tensor, num_slots: int) -> Tensor:
     Components are dealt largest first, back and forth: with two slots the first gets the 1st, 4th, 5th, 8th, ...
     """
     numbers = label_components(grids).flatten(1)
-    sizes = torch.zeros(len(grids), CELLS + 1, dtype=torch.int64, device=grids.device)
+    sizes = torch.zeros(grids.shape[0], CELLS + 1, dtype=torch.int64, device=grids.device)
     sizes.scatter_add_(1, numbers, torch.ones_like(numbers))
     sizes[:, 0] = 0
     # Of equal sizes the higher number first, so that the order is one and the same.

@@ -44,8 +44,8 @@ class ObjectSlotDecoder(SlotLayout):
         canvas = self.paint_shapes(z, objects.num_objects, objects.extent)
         detour = self.overlap_offsets(canvas, objects) if apart and not self.training else 0
         placed, colors = self.place_shapes(canvas, objects, detour)
-        placed = placed.view(len(z), self.num_slots, SIZE, SIZE) * present[:, :, None, None]
-        return self.composite(placed.clamp(max=MAX_FILLED), colors.view(len(z), self.num_slots, -1))
+        placed = placed.view(z.shape[0], self.num_slots, SIZE, SIZE) * present[:, :, None, None]
+        return self.composite(placed.clamp(max=MAX_FILLED), colors.view(z.shape[0], self.num_slots, -1))
 
     def paint_shapes(self, z: Tensor, count: Tensor, extent: Tensor) -> Tensor:
         """Codes (B, d) of so many objects (B,), of so many rows and columns (B, S, 2) → cells' probabilities to be

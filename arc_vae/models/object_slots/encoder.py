@@ -31,7 +31,7 @@ class ObjectSlotEncoder(SlotLayout):
     def forward(self, grids: Tensor) -> Posterior:
         """Integer grids (B, 16, 16) → posterior with mu, logvar (B, d)."""
         objects, symmetry, count = self.extract_objects(grids)
-        per_grid = (len(grids), self.num_slots, -1)
+        per_grid = (grids.shape[0], self.num_slots, -1)
         filled = (objects.grids != BACKGROUND).float().view(per_grid)
         h = self.blocks(self.read(torch.cat([filled, self.shape_allocation.slot_features(count)], dim=2)).flatten(0, 1))
         shape_mu = self.mu_head(h).float().view(per_grid)
@@ -56,12 +56,12 @@ class ObjectSlotEncoder(SlotLayout):
         slots = assign_to_slots(grids, self.num_slots).flatten(0, 1)
         symmetry = self.symmetries.canonical(slots)
         objects = crop_to_corner(self.symmetries.transform(slots, symmetry))
-        count = (~objects.empty).view(len(grids), self.num_slots).sum(dim=1).clamp(min=1)
-        return objects, symmetry.view(len(grids), self.num_slots), count
+        count = (~objects.empty).view(grids.shape[0], self.num_slots).sum(dim=1).clamp(min=1)
+        return objects, symmetry.view(grids.shape[0], self.num_slots), count
 
 
 def count_colors(grids: Tensor) -> Tensor:
     """Integer grids (N, 16, 16) → how many cells of each colour, int32 (N, 10)."""
     cells = grids.flatten(1).long()
-    count = torch.zeros(len(grids), NUM_COLORS, dtype=torch.int32, device=grids.device)
+    count = torch.zeros(grids.shape[0], NUM_COLORS, dtype=torch.int32, device=grids.device)
     return count.scatter_add_(1, cells, torch.ones_like(cells, dtype=torch.int32))

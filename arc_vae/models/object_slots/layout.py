@@ -60,7 +60,7 @@ class ShapeAllocation(nn.Module):
 
     def split_code(self, code: Tensor, count: Tensor) -> Tensor:
         """Codes (B, d) of so many objects (B,) → each slot's shape dimensions (B, S, D), 0 where it has none."""
-        return F.pad(code, (0, 1)).gather(1, self.owned[count].flatten(1)).view(len(code), self.num_slots, -1)
+        return F.pad(code, (0, 1)).gather(1, self.owned[count].flatten(1)).view(code.shape[0], self.num_slots, -1)
 
 
 # The tables of the prior's forms grow with the square of it: 20 MB at 16.

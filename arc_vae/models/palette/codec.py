@@ -49,7 +49,7 @@ class PaletteCodec(nn.Module):
         that it needs (B,). Of equal areas the one whose last cell stands later comes first.
         """
         cells = grids.flatten(1).long()
-        area = torch.zeros(len(grids), NUM_COLORS, dtype=torch.int64, device=grids.device)
+        area = torch.zeros(grids.shape[0], NUM_COLORS, dtype=torch.int64, device=grids.device)
         last = area.scatter_reduce(1, cells, torch.arange(CELLS, device=grids.device).expand_as(cells), "amax")
         area = area.scatter_add(1, cells, torch.ones_like(cells))[:, BACKGROUND + 1 :]
         told = (area > 0).sum(dim=1).clamp(max=NUM_CODED_COLORS)
