@@ -28,7 +28,7 @@ LINES = {
     "outputs/COMPARISON.md": 60,
     "outputs/OPERATIONS.md": 100,
     "outputs/WANDB.md": 60,
-    **{f"{folder}/README.md": 150 for folder in FOLDERS},
+    **{f"{folder}/README.md": 160 for folder in FOLDERS},
 }
 HYDRAS_OWN = {"basic", "joblib", "submitit_local", "submitit_slurm"}  # launchers
 # A command's page and the command; RESULTS.md's are those of its tables (test_results.py).

@@ -61,7 +61,7 @@ class _Convolve(torch.autograd.Function):
         return (F.conv_transpose2d if transposed else F.conv2d)(x, weight, bias, stride, padding)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         stride, padding, transposed = ctx.setting
         of_x = None
