@@ -9,6 +9,7 @@ import numpy as np
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_atomically
 from arc_vae.common.grids import SIZE, check_grids
+from arc_vae.common.inside import refuse_special
 from arc_vae.common.room import refuse_without_memory
 from arc_vae.corpus.corpus import SPLITS
 
@@ -32,6 +33,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _open(path: Path) -> np.lib.npyio.NpzFile:
+    refuse_special(path)
     try:
         archive = np.load(path, allow_pickle=False)
     except OSError as error:
