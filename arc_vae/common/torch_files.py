@@ -69,7 +69,7 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
         if key in state and (not isinstance(state[key], types) or isinstance(state[key], bool)):
             raise UserError(f"{path} is not {what}, or is damaged: its {key} is a {type(state[key]).__name__}")
     for key in ("model_state_dict", "state_dict"):
-        for name, weight in state.get(key, {}).items():
+        for name, weight in state.get(key, {}).items() if isinstance(state, dict) else ():
             if not isinstance(weight, torch.Tensor) and not str(name).endswith("_extra_state"):
                 raise UserError(f"{path} is not {what}, or is damaged: the weight {name} is a {type(weight).__name__}")
     return state

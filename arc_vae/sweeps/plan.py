@@ -21,7 +21,7 @@ Variant = tuple[list[str], DictConfig]  # its own overrides, its whole configura
 Plan = dict[str, list[Variant]]  # by row
 
 # What tells two variants apart in nothing that is trained.
-NAMES = (*DRAWN_ANEW, "name", "wandb.group", "objective")
+NAMES = (*DRAWN_ANEW, "name", "objective")
 
 
 @dataclass
@@ -117,7 +117,7 @@ def _follow_max_epochs(cfg: DictConfig) -> None:
 
 def fingerprint(cfg: DictConfig) -> str:
     """What a configuration trains: equal for two that differ in names only."""
-    leaves = {key: value for key, value in flatten(to_plain(cfg)).items() if key not in NAMES}
+    leaves = {key: value for key, value in flatten(to_plain(cfg)).items() if key.partition(".")[0] not in NAMES}
     exact = {k: f"{v:.4g}" if type(v) in (int, float) else v for k, v in leaves.items()}
     return json.dumps(exact, sort_keys=True, default=str)
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 
 from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.tracking.wandb_logger import WandbLogger
@@ -72,7 +72,9 @@ def literal(text: str) -> str:
 
 def typed_keys(overrides: Iterable[str]) -> set[str]:
     """The keys that a command line's overrides give values to."""
-    return {str(word).lstrip("+~").partition("=")[0] for word in overrides}
+    # As they were typed: Hydra's list of them would look up what `name=${another}` refers to.
+    words = OmegaConf.to_container(overrides, resolve=False) if isinstance(overrides, ListConfig) else overrides
+    return {str(word).lstrip("+~").partition("=")[0] for word in words or ()}
 
 
 def begin_run(cfg: DictConfig, overrides: Iterable[str]) -> None:

@@ -221,7 +221,7 @@ def test_out_of_time_a_job_is_requeued_as_often_as_allowed(slurm, alone, tmp_pat
     assert "JobState=FAILED" in command(slurm, "scontrol", "show", "job", never_id)
 
 
-@on_both()
+@on_real
 def test_out_of_memory_a_job_fails_for_that_reason_and_runs_again_with_more(slurm, tmp_path):
     options = (*TINY_JOB, "seed=0", *ON_SLURM, "hydra.launcher.mem_gb=0.2")
     done = call_command("train", "-m", *options, cwd=tmp_path, check=False, **slurm.env)

@@ -38,6 +38,7 @@ from arc_vae.sweeps import gpus, slurm_queue, sweep_page
 from arc_vae.sweeps.answer import answer_failures
 from arc_vae.sweeps.job_files import SweepJob, all_overrides, read_jobs, write_jobs
 from arc_vae.sweeps.leaderboard import leaderboard_csv, leaderboard_text
+from arc_vae.sweeps.plan import Budget
 from arc_vae.sweeps.status import read_statuses, report_sweep
 from arc_vae.sweeps.sweep_page import leaderboard_page
 from arc_vae.tracking.metrics_log import MetricsLog, read_metrics
@@ -255,7 +256,7 @@ def report(place: Place) -> None:
 
 def answer(place: Place) -> None:
     """`fallback run=`."""
-    answer_failures(str(place.run), None, "x")
+    answer_failures(str(place.run), None, "x", Budget())
 
 
 JUDGED: dict[str, Reader] = {
