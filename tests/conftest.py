@@ -62,6 +62,8 @@ def pytest_addoption(parser):
 
 
 def pytest_runtest_setup(item):
+    if item.get_closest_marker("long") and os.environ.get("ARC_VAE_TEST_LONG") != "1":
+        pytest.skip("ARC_VAE_TEST_LONG=1 runs what takes a minute of its own")
     if item.get_closest_marker("gpu"):
         import torch
 

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import re
 import sys
 from contextlib import suppress
@@ -269,7 +268,7 @@ def test_optuna_sees_each_value_and_each_failure(launcher, monkeypatch, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("ARC_VAE_TEST_SLURM") != "1", reason="ARC_VAE_TEST_SLURM=1 runs submitit's jobs too")
+@pytest.mark.long
 def test_submitits_jobs_on_this_machine_get_the_same_ledger(tmp_path):
     words = ["hydra/launcher=submitit_local", *TINY_JOB, "training.limit_batches=2", "model.latent_dim=3,4"]
     done = run_command("train", "-m", *words, cwd=tmp_path)

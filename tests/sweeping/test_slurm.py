@@ -282,7 +282,7 @@ def test_what_slurm_refuses_is_said_in_its_words(slurm, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@on_both()
+@on_real
 def test_detached_it_returns_at_once_and_the_ledger_tells_the_rest(slurm, tmp_path):
     """From a snapshot too, in which the code is the sweep's own; and on to the sweep that answers the verdict."""
     sweep, (slurm_id,) = detached(slurm, tmp_path, "seed=0", "hydra.launcher.snapshot=true", HOLD)

@@ -62,6 +62,7 @@ def test_the_ledger_reads_the_disk_and_reruns_what_is_undone(swept):
     assert again["object_accuracy"] == json.loads(metrics)["object_accuracy"]
 
 
+@pytest.mark.long
 def test_from_a_snapshot_a_job_and_its_rerun_use_the_copied_code(tmp_path):
     call_command("train", "-m", *TINY_JOB, "seed=0", "hydra.launcher.snapshot=true", cwd=tmp_path)
     directory = sweep_directory(tmp_path)

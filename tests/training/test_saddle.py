@@ -18,6 +18,7 @@ SIMPLE_SHAPES = Path(__file__).parents[1] / "benchmarks" / "simple_shapes.py"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_default_leaves_the_saddle_of_the_colours(tmp_path, monkeypatch):
     subprocess.run([sys.executable, SIMPLE_SHAPES, "grids.npz", "--grids", "10000"], cwd=tmp_path, check=True)
     # The first steps of a default run: in one of so few, warm-ups and learning rate would be another's.

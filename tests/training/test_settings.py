@@ -42,6 +42,7 @@ def test_bfloat16_follows_float32():
     assert half == pytest.approx(full, rel=0.02) and half != full
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++, which is not installed")
 def test_compiled_follows_eager():
