@@ -62,14 +62,14 @@ def load_checkpoint(path: Path, wanted_keys: set[str], what: str) -> dict:
             f"{path} is of format {state['format']}, written by a later arc_vae; this one reads {FORMAT}: update it"
         )
     state = upgrade_checkpoint(state, str(path))
-    missing = wanted_keys - set(state) if isinstance(state, dict) else wanted_keys
-    if missing:
+    held = state if isinstance(state, dict) else {}
+    if missing := wanted_keys - set(held):
         raise UserError(f"{path} is not {what}: it lacks {', '.join(sorted(missing))}")
     for key, types in TYPES.items():
-        if key in state and (not isinstance(state[key], types) or isinstance(state[key], bool)):
-            raise UserError(f"{path} is not {what}, or is damaged: its {key} is a {type(state[key]).__name__}")
+        if key in held and (not isinstance(held[key], types) or isinstance(held[key], bool)):
+            raise UserError(f"{path} is not {what}, or is damaged: its {key} is a {type(held[key]).__name__}")
     for key in ("model_state_dict", "state_dict"):
-        for name, weight in state.get(key, {}).items() if isinstance(state, dict) else ():
+        for name, weight in held.get(key, {}).items():
             if not isinstance(weight, torch.Tensor) and not str(name).endswith("_extra_state"):
                 raise UserError(f"{path} is not {what}, or is damaged: the weight {name} is a {type(weight).__name__}")
     return state

@@ -6,13 +6,14 @@ A factor table is integers (N, F): one column a factor, -1 where a grid has none
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from arc_vae.common.grids import BACKGROUND
 from arc_vae.corpus.atomic.scenes import BLOCK, MAX_OBJECTS, sample_block
 from arc_vae.corpus.atomic.shapes import from_row_masks
+from arc_vae.evaluation.statistics import dominant_color
 
 # Objects of a grid that are told of, the largest first; of equals the first drawn.
 OBJECTS_TOLD = 2
@@ -48,13 +49,6 @@ def atomic_factors(split: str, count: int, seed: int) -> tuple[np.ndarray, np.nd
     return grids, np.concatenate([(size > 0).sum(axis=1)[:, None], told], axis=1)
 
 
-def mutual_information(binned: np.ndarray, factor: np.ndarray) -> float:
-    """Nats that two columns of small integers (N,) share."""
-    table = np.zeros((binned.max() + 1, factor.max() + 1))
-    np.add.at(table, (binned, factor), 1 / len(binned))
-    return float(_entropy(table.sum(axis=0)) + _entropy(table.sum(axis=1)) - _entropy(table))
-
-
 def _entropy(shares: np.ndarray) -> float:
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())
@@ -70,7 +64,7 @@ def shared_information(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
         entropy = _entropy(np.bincount(factor[has]) / max(has.sum(), 1))
         for dim, code in enumerate(codes[has].T):
             edges = np.histogram_bin_edges(code, BINS)[1:-1]
-            shares[dim, number] = mutual_information(np.digitize(code, edges), factor[has]) / max(entropy, 1e-12)
+            shares[dim, number] = mutual_info_score(np.digitize(code, edges), factor[has]) / max(entropy, 1e-12)
     return shares
 
 
@@ -126,19 +120,13 @@ def neighbours_alike(codes: np.ndarray, labels: np.ndarray) -> tuple[float, floa
     return float((labels[others] == labels[:, None]).mean()), chance
 
 
-def commonest_color(grids: np.ndarray) -> np.ndarray:
-    """The colour of most object cells of grids (N, 16, 16), the lowest of equals, (N,)."""
-    cells = np.stack([(grids == color).sum(axis=(1, 2)) for color in range(BACKGROUND + 1, 10)], axis=1)
-    return cells.argmax(axis=1) + 1
-
-
 def judge_factors(codes: np.ndarray, grids: np.ndarray, factors: np.ndarray, seed: int = 0) -> dict:
     """Everything that metrics.json says of the factors of grids (N, 16, 16) in codes (N, d)."""
     shares = shared_information(codes, factors)
     importance, right, chance = read_off(codes, factors, seed)
     disentanglement, completeness = disentanglement_and_completeness(importance)
     names = factor_names()
-    alike = {"objects": factors[:, 0], "color": commonest_color(grids)}
+    alike = {"objects": factors[:, 0], "color": dominant_color(grids)}
     return {
         "grids": len(grids),
         "mig": mutual_information_gap(shares),

@@ -72,17 +72,12 @@ def limited_to(weights: Any, where: str) -> Iterator[None]:
     tensors = [value for value in weights.values() if isinstance(value, Tensor)] if isinstance(weights, dict) else []
     if any(tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() for tensor in tensors):
         raise UserError(f"{where} names weights larger than it holds: it is damaged or not one of arc_vae's")
-    limit = _SizeLimit(OTHER_NUMBERS + 2 * sum(tensor.numel() for tensor in tensors))
-    try:
-        with limit:
-            yield
-    except Exception:
-        if not limit.exceeded:
-            raise
-        raise UserError(
-            f"{where} does not hold the weights of the model that it describes, which is far larger: it is damaged or "
-            "not one of arc_vae's"
-        ) from None
+    refusal = (
+        f"{where} does not hold the weights of the model that it describes, which is far larger: it is damaged or "
+        "not one of arc_vae's"
+    )
+    with _refused_beyond(OTHER_NUMBERS + 2 * sum(tensor.numel() for tensor in tensors), refusal):
+        yield
 
 
 @contextmanager
@@ -93,14 +88,22 @@ def limited_to_memory(group: str) -> Iterator[None]:
         UserError: it is larger.
     """
     memory = machine_memory()
-    limit = _SizeLimit(memory // BYTES_A_WEIGHT)
+    refusal = (
+        f"{group}: training what its keys describe needs more than this machine's memory, {gigabytes(memory)}; "
+        "lower them"
+    )
+    with _refused_beyond(memory // BYTES_A_WEIGHT, refusal):
+        yield
+
+
+@contextmanager
+def _refused_beyond(numbers: int, refusal: str) -> Iterator[None]:
+    """Within it, what makes a tensor of more numbers ends in a UserError of that sentence, whatever it raised."""
+    limit = _SizeLimit(numbers)
     try:
         with limit:
             yield
     except Exception:
         if not limit.exceeded:
             raise
-        raise UserError(
-            f"{group}: training what its keys describe needs more than this machine's memory, {gigabytes(memory)}; "
-            "lower them"
-        ) from None
+        raise UserError(refusal) from None
