@@ -61,8 +61,8 @@ def reconstruction_nats(logits: Tensor, grids: Tensor) -> ReconstructionNats:
     # Kept off zero: float32 cannot tell 1 - p of a background more certain than that.
     an_object = torch.log1p(-background.exp().clamp(max=1 - 1e-6))
     holds_object = grids != BACKGROUND
-    empty = -torch.where(holds_object, 0, background).sum(dim=(1, 2))
-    occupied = -torch.where(holds_object, an_object, 0).sum(dim=(1, 2))
+    empty = -background.masked_fill(holds_object, 0).sum(dim=(1, 2))
+    occupied = -an_object.masked_fill(~holds_object, 0).sum(dim=(1, 2))
     whole = -log_p.gather(1, grids.long()[:, None]).sum(dim=(1, 2, 3))
     return ReconstructionNats(empty, occupied, whole - empty - occupied)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -18,7 +17,7 @@ BLOCK_ROWS = 128
 # The root mean square of an update against `lr`, where Adam's has about this too (Liu et al. 2025).
 UPDATE_RMS = 0.2
 
-# Matrices that go through the rounds together: threads share them out, and they stay in the processor's cache.
+# Matrices that go through the rounds together on a processor: threads share them out, and they stay in its cache.
 AT_ONCE = 4
 EPS = 1e-8
 
@@ -62,46 +61,92 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever called
-        """Move every parameter that has a gradient. `closure` is torch's signature, and not called."""
+        """Move every parameter that has a gradient. `closure` is torch's signature, and not called.
+
+        A group's `lr` and a state's `step` may be tensors on the parameters' device: nothing here asks for their
+        values, so that a CUDA graph of it follows them.
+        """
         for group in self.param_groups:
             moved = [parameter for parameter in group["params"] if parameter.grad is not None]
             if group["weight_decay"]:
                 for parameter in moved:
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            self._move_matrices([parameter for parameter in moved if parameter.ndim >= 2], group)
-            for parameter in moved:
-                if parameter.ndim < 2:
-                    parameter.add_(self._adam(parameter, parameter.grad, group), alpha=-group["lr"])
+            matrices = [parameter for parameter in moved if parameter.ndim >= 2]
+            vectors = [parameter for parameter in moved if parameter.ndim < 2]
+            if matrices:
+                self._move_matrices(matrices, group)
+            if vectors:
+                self._move_vectors(vectors, group)
 
     def _move_matrices(self, parameters: list[Tensor], group: dict) -> None:
         """Muon's move. All matrices at once: those of as many rows go through the rounds together."""
-        directions = [self._direction(parameter, group) for parameter in parameters]
+        directions = self._directions(parameters, group)
         roots = inverse_roots(directions)
         for parameter, direction, own in zip(parameters, directions, roots, strict=True):
             size = UPDATE_RMS * max(direction.shape) ** 0.5
-            as_matrix(parameter).add_(orthogonalize(direction, own), alpha=-group["lr"] * size)
+            as_matrix(parameter).sub_(orthogonalize(direction, own).mul_(group["lr"] * size))
 
-    def _direction(self, parameter: Tensor, group: dict) -> Tensor:
-        """Nesterov's momentum as a matrix."""
-        state, gradient = self.state[parameter], parameter.grad
-        assert gradient is not None
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
-        torch.hardshrink(momentum, NEGLIGIBLE, out=momentum)
-        return as_matrix(gradient.lerp(momentum, group["momentum"]))
+    def _directions(self, parameters: list[Tensor], group: dict) -> list[Tensor]:
+        """Nesterov's momentum of each as a matrix."""
+        momenta, gradients = self._moments(parameters, "momentum"), gradients_of(parameters)
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        drop_negligible(momenta, NEGLIGIBLE)
+        return [as_matrix(ahead) for ahead in torch._foreach_lerp(gradients, momenta, group["momentum"])]
 
-    def _adam(self, parameter: Tensor, gradient: Tensor, group: dict) -> Tensor:
-        state, (beta1, beta2) = self.state[parameter], group["betas"]
-        if not state:
-            state.update(step=0, mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
-        state["step"] += 1
-        state["mean"] = F.hardshrink(state["mean"].lerp_(gradient, 1 - beta1), NEGLIGIBLE)
+    def _move_vectors(self, parameters: list[Tensor], group: dict) -> None:
+        """Adam's move."""
+        (beta1, beta2), gradients = group["betas"], gradients_of(parameters)
+        means, squares = self._moments(parameters, "mean"), self._moments(parameters, "square")
+        torch._foreach_lerp_(means, gradients, 1 - beta1)
+        drop_negligible(means, NEGLIGIBLE)
+        torch._foreach_mul_(squares, beta2)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
         # Roots that are nothing beside EPS.
-        state["square"] = F.hardshrink(state["square"].lerp_(gradient.square(), 1 - beta2), NEGLIGIBLE**1.5)
-        mean = state["mean"] / (1 - beta1 ** state["step"])
-        square = state["square"] / (1 - beta2 ** state["step"])
-        return mean / (square.sqrt() + EPS)
+        drop_negligible(squares, NEGLIGIBLE**1.5)
+        steps = self._count_steps(parameters)
+        sizes = torch._foreach_div(squares, unbias(beta2, steps))
+        torch._foreach_sqrt_(sizes)
+        torch._foreach_add_(sizes, EPS)
+        updates = torch._foreach_div(means, unbias(beta1, steps))
+        torch._foreach_div_(updates, sizes)
+        torch._foreach_mul_(updates, group["lr"])
+        torch._foreach_sub_(parameters, updates)
+
+    def _count_steps(self, parameters: list[Tensor]) -> list:
+        """How many times each has moved, this one counted."""
+        states = [self.state[parameter] for parameter in parameters]
+        for state in states:
+            if torch.is_tensor(state.get("step")):
+                state["step"].add_(1)
+            else:
+                state["step"] = state.get("step", 0) + 1
+        return [state["step"] for state in states]
+
+    def _moments(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        """What each parameter's state holds by that name, zeros at first."""
+        for parameter in parameters:
+            if name not in self.state[parameter]:
+                self.state[parameter][name] = torch.zeros_like(parameter)
+        return [self.state[parameter][name] for parameter in parameters]
+
+
+def unbias(beta: float, steps: list) -> list:
+    """By what averages at decay `beta` that began at 0 so many steps ago are to be divided."""
+    if torch.is_tensor(steps[0]):
+        return list((1 - beta ** torch.stack(steps)).unbind())
+    return [1 - beta**step for step in steps]
+
+
+def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
+    """Their gradients; each has one."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def drop_negligible(moments: list[Tensor], least: float) -> None:
+    """Set what is below `least` to 0, on processors; GPUs compute with subnormal numbers as fast as with others."""
+    for moment in moments:
+        if not moment.is_cuda:
+            torch.hardshrink(moment, least, out=moment)
 
 
 def as_matrix(weight: Tensor) -> Tensor:
@@ -120,8 +165,9 @@ def inverse_roots(matrices: list[Tensor]) -> list[list[Tensor]]:
     grams = [block.mT @ block if is_tall(block) else block @ block.mT for own in matrices for block in blocks(own)]
     found: dict[int, Iterator[Tensor]] = {}
     for size in {len(gram) for gram in grams}:
-        alike = torch.stack([gram for gram in grams if len(gram) == size]).split(AT_ONCE)
-        found[size] = iter([root for some in alike for root in newton_schulz(some)])
+        alike = torch.stack([gram for gram in grams if len(gram) == size])
+        portions = alike.split(len(alike) if alike.is_cuda else AT_ONCE)
+        found[size] = iter([root for some in portions for root in newton_schulz(some)])
     return [[next(found[min(block.shape)]) for block in blocks(matrix)] for matrix in matrices]
 
 

@@ -13,6 +13,7 @@ from arc_vae.objective.loss import Loss, LossTerms
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.device import autocast
 from arc_vae.training.state import EpochProgress, TrainingState
+from arc_vae.training.step_graph import StepGraph
 
 # What a step measures, in the order of its tensor. Terms of the loss are told by `LossTerms.metrics()`.
 STEP_METRICS = (
@@ -52,17 +53,21 @@ class NonFiniteLoss(NonFinite):
 class TrainingStep:
     """Forward, backward, clip, update on one batch; its measurements stay on the device."""
 
-    def __init__(self, state: TrainingState, loss: Loss, gradient_clip: float | None, precision: str, compile: bool):
+    def __init__(
+        self,
+        state: TrainingState,
+        loss: Loss,
+        gradient_clip: float | None,
+        precision: str,
+        compile: bool,
+        cuda_graph: bool = False,
+    ):
         self.state = state
         self.loss = loss
         self.gradient_clip = math.inf if gradient_clip is None else gradient_clip
         self.precision = precision
-        self.objective = self._objective
-        on_gpu = next(state.model.parameters()).is_cuda
-        # Replayed as a CUDA graph: launching this many small kernels takes longer than computing them.
-        self.replays = compile and on_gpu
-        if compile:
-            self.objective = torch.compile(self._objective, mode="reduce-overhead" if on_gpu else "default")
+        self.objective = torch.compile(self._objective) if compile else self._objective
+        self.update = StepGraph(self._update, state.optimizer) if cuda_graph else self._update
 
     def _objective(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> tuple[LossTerms, Tensor]:
         with autocast(batch.device, self.precision):
@@ -82,15 +87,18 @@ class TrainingStep:
 
         Returns STEP_METRICS as one float tensor.
         """
+        values = self.update(batch, beta, foreground_weight)
+        self.state.scheduler.step()
+        self.state.step += 1
+        return values
+
+    def _update(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
+        """All of a step that the device computes."""
         state = self.state
         state.optimizer.zero_grad(set_to_none=True)
-        if self.replays:
-            torch.compiler.cudagraph_mark_step_begin()
         terms, logits = self.objective(batch, beta, foreground_weight)
         state.scaler.scale(terms.total).backward()
         grad_norm = self._clip_and_update()
-        state.scheduler.step()
-        state.step += 1
         with torch.no_grad():
             predicted = argmax_colors(logits)
             measured = {

@@ -25,6 +25,7 @@ from arc_vae.training.short_runs import BaselineWatch, Length, longest_warmup
 from arc_vae.training.signals import DeferredSignals, Interrupted
 from arc_vae.training.state import TrainingState
 from arc_vae.training.step import StepLog, TrainingStep, refuse_diverged
+from arc_vae.training.step_graph import resolve_cuda_graph
 
 logger = logging.getLogger(__name__)
 EPOCH_LINE = (
@@ -53,6 +54,8 @@ class Trainer:
         precision: float32, or bfloat16 or float16 autocast of the model (weights and losses stay float32; float16
             gradients are scaled); auto is bfloat16 where the device has instructions for it, else float32.
         compile: whether torch.compile fuses the forward pass and the objective; auto does on a GPU in long runs.
+        cuda_graph: whether a step is recorded once and replayed; auto does on a CUDA GPU, but for float16 and for
+            classes of one's own.
         checkpoint_every: epochs between two numbered checkpoints.
         image_every: epochs between two sets of pictures.
         criteria_every: epochs between two judgements of samples and paths on validation; the last epoch has one too.
@@ -69,6 +72,7 @@ class Trainer:
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
         compile: bool | Literal["auto"] = "auto",
+        cuda_graph: bool | Literal["auto"] = "auto",
         checkpoint_every: int = 10,
         image_every: int = 5,
         criteria_every: int = 10,
@@ -80,6 +84,7 @@ class Trainer:
         require(batch_size >= 1, "batch_size", batch_size, "at least 1")
         require(gradient_clip is None or gradient_clip > 0, "gradient_clip", gradient_clip, "above 0, or null for none")
         require(compile in (True, False, "auto"), "compile", compile, "auto, true or false")
+        require(cuda_graph in (True, False, "auto"), "cuda_graph", cuda_graph, "auto, true or false")
         require(checkpoint_every >= 1, "checkpoint_every", checkpoint_every, "at least 1 epoch")
         require(image_every >= 1, "image_every", image_every, "at least 1 epoch")
         require(criteria_every >= 1, "criteria_every", criteria_every, "at least 1 epoch")
@@ -91,7 +96,7 @@ class Trainer:
             compiler = os.environ.get("CXX", "g++")
             require(shutil.which(compiler) is not None, "compile", compile, f"false, or install {compiler} first")
         self.precision = resolve_precision(precision, self.device)
-        self.compile = compile
+        self.compile, self.cuda_graph = compile, cuda_graph
         self.checkpoint_every = checkpoint_every
         self.image_every = image_every
         self.criteria_every = criteria_every
@@ -125,8 +130,10 @@ class Trainer:
         val_grids = torch.from_numpy(corpus.val).to(self.device)
         total = self.max_epochs * len(batches)
         compile = resolve_compile(self.compile, self.device, total)
-        step = TrainingStep(state, loss, self.gradient_clip, self.precision, compile)
-        logger.info("device %s, precision %s, %s", self.device, self.precision, "compiled" if compile else "eager")
+        graph = resolve_cuda_graph(self.cuda_graph, self.device, self.precision, state.model, loss, state.optimizer)
+        step = TrainingStep(state, loss, self.gradient_clip, self.precision, compile, graph)
+        ways = f"{'compiled' if compile else 'eager'}{', replayed as a CUDA graph' if graph else ''}"
+        logger.info("device %s, precision %s, %s", self.device, self.precision, ways)
         # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
         length = Length(len(corpus.train), self.batch_size, self.max_epochs)
         effective = loss.effective_beta(beta_schedule.final_beta, state.model.latent_dim)

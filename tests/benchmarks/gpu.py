@@ -6,12 +6,12 @@ written after every part, OUT/PART/findings.json after every figure, the log of 
 
 gpu_tests         the tests that skip without a GPU
 default_run       the default experiment whole, with its figures and its memory
-throughput        steps/s, eager and compiled, in each precision, at batches of 128 to 8,192
+throughput        steps/s, eager, as a graph and compiled, in each precision, at batches of 128 to 8,192
 object_slots      experiment=object_slots whole
 resumption        stopped and killed runs against one never interrupted, to the bit
 other_device      a checkpoint of the GPU on the CPU, and the other way
 synchronisations  how often a step waits for the GPU, and where
-side_by_side      1, 2, 4 and 8 runs at once
+side_by_side      1, 2, 4, 8 and 16 runs at once
 
     python tests/benchmarks/gpu.py --output OUT
     python tests/benchmarks/gpu.py --output OUT --tiny      # seconds each, on any machine: shows that it runs

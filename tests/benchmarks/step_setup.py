@@ -29,14 +29,16 @@ def configuration(*overrides: str) -> DictConfig:
         return compose("config", list(overrides))
 
 
-def make_step(corpus: Corpus, *overrides: str, device: str = "cpu", compile: bool = False) -> TrainingStep:
+def make_step(
+    corpus: Corpus, *overrides: str, device: str = "cpu", compile: bool = False, cuda_graph: bool = False
+) -> TrainingStep:
     """A step of the default experiment with `overrides`, precision resolved as in a run."""
     configure_process()
     cfg = configuration(f"training.device={device}", *overrides)
     experiment = build_experiment(cfg)
     training_state = build_training_state(experiment, corpus, to_plain(cfg))
     trainer = experiment.trainer
-    return TrainingStep(training_state, experiment.loss, trainer.gradient_clip, trainer.precision, compile)
+    return TrainingStep(training_state, experiment.loss, trainer.gradient_clip, trainer.precision, compile, cuda_graph)
 
 
 def train_on(step: TrainingStep, grids: np.ndarray, batch_size: int) -> Callable[[], Tensor]:

@@ -67,11 +67,10 @@ def test_the_gpu_follows_the_cpu(precision):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_the_replayed_graph_follows_the_eager_gpu(precision):
+def test_compiled_follows_eager_on_the_gpu():
     with torch._inductor.config.patch(fallback_random=True):
-        replayed = losses(precision, compile=True, device="cuda", steps=30)
-    assert replayed == pytest.approx(losses(precision, device="cuda", steps=30), rel=0.02)
+        compiled = losses("bfloat16", compile=True, device="cuda", steps=30)
+    assert compiled == pytest.approx(losses("bfloat16", device="cuda", steps=30), rel=0.02)
 
 
 @pytest.mark.gpu

@@ -58,16 +58,15 @@ class PaletteCodec(nn.Module):
         ]
         # A digit counts the colours left that are lower: those lower but for those that stand before it.
         digits = order - (order[:, None] < order[:, :, None]).tril(diagonal=-1).sum(dim=2)
-        digits = digits.where(torch.arange(NUM_CODED_COLORS, device=grids.device) < told[:, None], 0)
+        digits = digits.masked_fill(torch.arange(NUM_CODED_COLORS, device=grids.device) >= told[:, None], 0)
         return (digits * self.shared[1:]).sum(dim=1), told
 
     def posterior(self, first: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
         """First palettes and numbers of digits (B,) → μ and σ (B,): SIGMAS σ within the share of all that begin so."""
         share = self.shared[told].double() / PALETTES
         mu = icdf(first.double() / PALETTES + share / 2)
-        sigma = (interval_width(share, mu) / (2 * SIGMAS)).where(
-            told > 0, 1
-        )  # of no colours nothing is told, at no cost
+        # Of no colours nothing is told, at no cost.
+        sigma = (interval_width(share, mu) / (2 * SIGMAS)).masked_fill(told == 0, 1)
         return mu.float(), sigma.float()
 
     def decode(self, z: Tensor) -> Tensor:

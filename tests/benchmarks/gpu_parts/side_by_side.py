@@ -1,4 +1,4 @@
-"""1, 2, 4 and 8 runs at once on one device, a process each: training steps alone, without start and verdict."""
+"""1, 2, 4, 8 and 16 runs at once on one device, a process each: training steps alone, without start and verdict."""
 
 import multiprocessing
 import os
@@ -7,9 +7,9 @@ from multiprocessing.connection import Connection
 
 from gpu_parts.findings import Findings
 
-COUNTS = (1, 2, 4, 8)
+COUNTS = (1, 2, 4, 8, 16)
 BATCH_SIZE = 128
-STEPS = 400
+STEPS = 1000
 
 
 def measure(findings: Findings) -> None:
@@ -59,9 +59,10 @@ def train_when_told(line: Connection, seed: int, device: str) -> None:
     from gpu_parts.findings import forget_peak, peak_mb, synchronise
 
     grids = generate("train", 64 * BATCH_SIZE, seed=seed)
-    train = train_on(make_step(Corpus("own", grids, grids, grids), f"seed={seed}", device=device), grids, BATCH_SIZE)
+    corpus, graph = Corpus("own", grids, grids, grids), device == "cuda"
+    train = train_on(make_step(corpus, f"seed={seed}", device=device, cuda_graph=graph), grids, BATCH_SIZE)
     forget_peak()
-    for _ in range(3):
+    for _ in range(5):
         train()
     synchronise()
     line.send(None)

@@ -76,18 +76,19 @@ def measure(findings: Findings) -> None:
     """A few steps of each model; counts are of a step."""
     steps, batch_size = (3, 16) if findings.tiny else (10, 128)
     grids = generate("train", 16 * batch_size, seed=0)
-    for name, overrides in EXPERIMENTS.items():
-        step = make_step(Corpus("one", grids, grids, grids), *overrides, device=findings.device)
+    ways = [(*experiment, graph) for graph in {False, findings.device == "cuda"} for experiment in EXPERIMENTS.items()]
+    for name, overrides, graph in ways:
+        step = make_step(Corpus("one", grids, grids, grids), *overrides, device=findings.device, cuda_graph=graph)
         step.state.model.fit_prior(torch.from_numpy(grids).to(findings.device))
         train = train_on(step, grids, batch_size)
         forget_peak()
-        for _ in range(3):
+        for _ in range(5):
             train()
-        counters = {"asks the host": questions}
+        counters = {"asks the host": questions} if not graph else {}
         if findings.device == "cuda":
             counters["waits for the GPU"] = waits
         for kind, count in counters.items():
             found = sum((count(train) for _ in range(steps)), Counter())
             lines = "; ".join(f"{number / steps:.3g} {line}" for line, number in found.most_common(4))
-            cells = {"experiment": name, "counted": kind, "a_step": found.total() / steps}
+            cells = {"experiment": name, "graph": graph, "counted": kind, "a_step": found.total() / steps}
             findings.row("host synchronisations", **cells, peak_mb=peak_mb(), lines=lines)

@@ -1,4 +1,4 @@
-"""Training steps a second: eager and compiled, in each precision, at each batch size; the memory each takes."""
+"""Training steps a second, kernel by kernel and as a graph, at each batch size and precision; what compiling adds."""
 
 from collections.abc import Callable
 
@@ -11,46 +11,50 @@ from arc_vae.corpus import Corpus
 from arc_vae.corpus.atomic.scenes import generate
 from gpu_parts.findings import Findings, forget_peak, peak_mb, synchronise
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("bfloat16", "float32", "float16")
 BATCHES = (128, 512, 2048, 8192)
 # Compiling takes half a minute a setting: those that tell most come first.
-COMPILED = [(128, "bfloat16"), (128, "float32"), (8192, "bfloat16"), (128, "float16"), (512, "bfloat16")]
+COMPILED = [(128, "bfloat16"), (8192, "bfloat16"), (128, "float32")]
 ROUNDS = 5
 # Of a training step, in its records and in its batches: everything a run does but validation and files.
-STEPS = 20
+STEPS = 40
 
 
 def measure(findings: Findings) -> None:
-    """Eager settings of a batch size in turn, then each compiled one in turn with its eager twin."""
+    """All ways of a batch size in turn; then each compiled setting in turn with its twin that is not."""
+    on_gpu = findings.device == "cuda"
     batches, steps = (BATCHES, STEPS) if not findings.tiny else ((4, 8), 2)
-    compiled = COMPILED if not findings.tiny else [(4, "float32")]
     grids = generate("train", 4 * max(batches), seed=0)
     for batch_size in batches:
-        calls = {}
-        for precision in PRECISIONS:
-            if precision == "float16" and findings.device == "cpu":
-                continue
-            calls[precision] = steps_of(findings, grids, batch_size, precision, False, steps)
-        for precision, seconds in medians(in_turn({name: call for name, (call, _) in calls.items()}, ROUNDS)).items():
-            note(findings, batch_size, precision, "eager", seconds / steps, calls[precision][1])
-    for batch_size, precision in compiled:
-        pair = {
-            way: steps_of(findings, grids, batch_size, precision, way == "compiled", steps)
-            for way in ("eager", "compiled")
+        ways = {
+            (precision, way): steps_of(findings, grids, batch_size, precision, way, steps)
+            for precision in PRECISIONS
+            if precision != "float16" or on_gpu
+            for way in ("eager", "graph")
+            if way == "eager" or (on_gpu and precision != "float16")
         }
-        seconds = medians(in_turn({way: call for way, (call, _) in pair.items()}, ROUNDS))
-        against = seconds["eager"] / seconds["compiled"]
-        note(findings, batch_size, precision, "compiled", seconds["compiled"] / steps, pair["compiled"][1], against)
+        seconds = medians(in_turn({way: call for way, (call, _) in ways.items()}, ROUNDS))
+        for (precision, way), took in seconds.items():
+            against = seconds[(precision, "eager")] / took
+            note(findings, batch_size, precision, way, took / steps, ways[(precision, way)][1], against)
+    plain = "graph" if on_gpu else "eager"
+    for batch_size, precision in COMPILED if not findings.tiny else [(4, "float32")]:
+        ways = {
+            way: steps_of(findings, grids, batch_size, precision, way, steps) for way in (plain, f"compiled {plain}")
+        }
+        seconds = medians(in_turn({way: call for way, (call, _) in ways.items()}, ROUNDS))
+        for way, took in seconds.items():
+            note(findings, batch_size, precision, way, took / steps, ways[way][1], seconds[plain] / took, f"{plain}'s")
 
 
 def steps_of(
-    findings: Findings, grids: np.ndarray, batch_size: int, precision: str, compile: bool, steps: int
+    findings: Findings, grids: np.ndarray, batch_size: int, precision: str, way: str, steps: int
 ) -> tuple[Callable[[], None], float | None]:
     """A call that trains so many steps and waits for the device; the peak of memory of its first one, in MB."""
     torch.compiler.reset()
     corpus = Corpus("throughput", grids, grids, grids)
     settings = f"training.precision={precision}", f"training.batch_size={batch_size}"
-    step = make_step(corpus, *settings, device=findings.device, compile=compile)
+    step = make_step(corpus, *settings, device=findings.device, compile="compiled" in way, cuda_graph="graph" in way)
     train = train_on(step, grids, batch_size)
 
     def call() -> None:
@@ -70,9 +74,10 @@ def note(
     way: str,
     seconds: float,
     peak: float | None,
-    against: float | None = None,
+    against: float,
+    whose: str = "eager's",
 ) -> None:
-    """A row: one setting's step."""
+    """A row: one setting's step, and its rate against another's."""
     findings.row(
         f"training steps, median of {ROUNDS} rounds",
         batch=batch_size,
@@ -81,6 +86,6 @@ def note(
         ms=1e3 * seconds,
         steps_per_s=1 / seconds,
         grids_per_s=batch_size / seconds,
-        times_eager=against,
+        rate=f"{against:.2f} of {whose}",
         peak_mb=peak,
     )
