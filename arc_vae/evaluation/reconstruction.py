@@ -7,7 +7,7 @@ from torch import Tensor
 
 from arc_vae.evaluation.accuracies import active_dims, reconstruction_accuracies
 from arc_vae.models.base import VAE, reparameterize
-from arc_vae.models.decoding import BATCH, decode_grids
+from arc_vae.models.decoding import decode_grids, portions
 from arc_vae.models.float64 import in_float64
 from arc_vae.objective.loss import Loss
 from arc_vae.objective.terms import ReconstructionNats, kl_divergence, reconstruction_nats
@@ -43,7 +43,7 @@ def reconstruct(model: VAE, grids: Tensor, seed: int = 0) -> Reconstruction:
     generator = torch.Generator(grids.device).manual_seed(seed)
     model.eval()
     nats, predicted, mus, logvars, kls = [], [], [], [], []
-    for batch in grids.split(BATCH):
+    for batch in portions(grids):
         mu, logvar = model.encode(batch)
         nats.append(torch.stack(reconstruction_nats(model.decode(reparameterize(mu, logvar, generator)), batch)))
         predicted.append(decode_grids(model.decoder, mu))

@@ -59,7 +59,7 @@ def apply(model: VAE, operation: Operation, given: Array) -> Array:
 @torch.no_grad()
 def encode(model: VAE, grids: Tensor) -> Tensor:
     """Integer grids (N, 16, 16) on the model's device → posterior means (N, d), in portions."""
-    return torch.cat([model.encode(part).mu for part in grids.split(decoding.BATCH)])
+    return torch.cat([model.encode(part).mu for part in decoding.portions(grids)])
 
 
 def decode_grids(model: VAE, z: Tensor, apart: bool = True) -> Tensor:

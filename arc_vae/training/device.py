@@ -22,7 +22,7 @@ FLOAT16_INSTRUCTIONS = ("avx512_fp16", "amx_fp16")
 FLOAT16_SCALE = 128.0
 
 # Steps from which compiling is worth its half minute on a GPU; on CPUs it was measured to gain nothing.
-COMPILE_FROM_STEPS = 5_000
+COMPILE_FROM_STEPS = 200_000
 
 # glibc's names for what `mallopt` sets (malloc.h), and the largest threshold it accepts.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

@@ -1,6 +1,7 @@
 """One optimizer step, and the records of many."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -67,6 +68,10 @@ class TrainingStep:
         self.gradient_clip = math.inf if gradient_clip is None else gradient_clip
         self.precision = precision
         self.objective = torch.compile(self._objective) if compile else self._objective
+        # Tensors, so that new values neither compile the objective anew nor are missed by a graph.
+        device = next(state.model.parameters()).device
+        self.beta, self.foreground_weight = torch.tensor(0.0, device=device), torch.tensor(1.0, device=device)
+        self.told = (0.0, 1.0)
         self.update = StepGraph(self._update, state.optimizer) if cuda_graph else self._update
 
     def _objective(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> tuple[LossTerms, Tensor]:
@@ -82,21 +87,25 @@ class TrainingStep:
         count = math.ceil(PRIOR_BATCH_FRACTION * len(batch))
         return model.decode(torch.randn(count, model.latent_dim, device=batch.device))
 
-    def __call__(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
-        """Train on integer grids (B, 16, 16) at β and the foreground's weight (scalars).
+    def __call__(self, batch: Tensor, beta: float, foreground_weight: float) -> Tensor:
+        """Train on integer grids (B, 16, 16) at β and the foreground's weight.
 
         Returns STEP_METRICS as one float tensor.
         """
-        values = self.update(batch, beta, foreground_weight)
+        if (beta, foreground_weight) != self.told:
+            self.beta.fill_(beta)
+            self.foreground_weight.fill_(foreground_weight)
+            self.told = (beta, foreground_weight)
+        values = self.update(batch)
         self.state.scheduler.step()
         self.state.step += 1
         return values
 
-    def _update(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> Tensor:
+    def _update(self, batch: Tensor) -> Tensor:
         """All of a step that the device computes."""
         state = self.state
         state.optimizer.zero_grad(set_to_none=True)
-        terms, logits = self.objective(batch, beta, foreground_weight)
+        terms, logits = self.objective(batch, self.beta, self.foreground_weight)
         state.scaler.scale(terms.total).backward()
         grad_norm = self._clip_and_update()
         with torch.no_grad():
@@ -127,40 +136,71 @@ class TrainingStep:
 
 
 class StepLog:
-    """Gathers an epoch's step records on the device, writes them `SYNC_EVERY_STEPS` at a time, counting them."""
+    """Gathers an epoch's step records on the device, writes them `SYNC_EVERY_STEPS` at a time, counting them.
+
+    A GPU is not waited for: records are fetched while it computes the next ones, and written with these.
+    """
 
     def __init__(self, record: MetricsLog, epoch: int, constants: dict[str, float], epoch_progress: EpochProgress):
         self.record = record
         self.epoch = epoch
         self.constants = constants
         self.pending: list[tuple[int, float, Tensor]] = []
+        self.fetched: FetchedRecords | None = None
         self.latest: dict[str, float] = {}
         self.epoch_progress = epoch_progress
 
     def append(self, step: int, learning_rate: float, values: Tensor) -> bool:
-        """Take in a step; True when records have been fetched and `latest` is up to date."""
+        """Take in a step; True when records have been written and `latest` is as new as they."""
         self.pending.append((step, learning_rate, values))
         if len(self.pending) < SYNC_EVERY_STEPS:
             return False
-        self.flush()
-        return True
+        before, self.fetched = self.fetched, FetchedRecords(self.pending)
+        self.pending = []
+        if not values.is_cuda:
+            before, self.fetched = self.fetched, None
+        if before:
+            self._write(before)
+        return before is not None
 
     def flush(self) -> None:
-        """Write what is pending.
+        """Write what is fetched and what is pending.
 
         Raises:
             NonFiniteLoss: names the first step and term that are no numbers.
         """
-        if not self.pending:
-            return
-        rows = torch.stack([values for _, _, values in self.pending]).tolist()
-        for (step, learning_rate, _), row in zip(self.pending, rows, strict=True):
+        if self.fetched:
+            self._write(self.fetched)
+        if self.pending:
+            self._write(FetchedRecords(self.pending))
+        self.fetched, self.pending = None, []
+
+    def _write(self, fetched: "FetchedRecords") -> None:
+        for step, learning_rate, row in fetched:
             self.latest = dict(zip(STEP_METRICS, row, strict=True))
             self.record.log({**self.latest, **self.constants, "train/lr": learning_rate}, step=step, epoch=self.epoch)
             refuse_diverged(self.latest, f"at step {step}")
             self.epoch_progress.loss_sum += self.latest["train/loss_total"]
-        self.epoch_progress.steps += len(rows)
-        self.pending.clear()
+        self.epoch_progress.steps += len(fetched.steps)
+
+
+class FetchedRecords:
+    """Steps' records on their way from the device: number, learning rate and values of each."""
+
+    def __init__(self, records: list[tuple[int, float, Tensor]]):
+        self.steps = [(step, learning_rate) for step, learning_rate, _ in records]
+        rows = torch.stack([values for _, _, values in records])
+        self.rows, self.arrived = rows, None
+        if rows.is_cuda:
+            self.rows = torch.empty(rows.shape, pin_memory=True).copy_(rows, non_blocking=True)
+            self.arrived = torch.cuda.Event()
+            self.arrived.record()
+
+    def __iter__(self) -> Iterator[tuple[int, float, list[float]]]:
+        if self.arrived:
+            self.arrived.synchronize()
+        for (step, learning_rate), row in zip(self.steps, self.rows.tolist(), strict=True):
+            yield step, learning_rate, row
 
 
 def refuse_diverged(metrics: dict, when: str, model: VAE | None = None) -> None:

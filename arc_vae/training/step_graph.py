@@ -4,8 +4,9 @@ A step launches some five hundred small kernels. One by one that takes longer th
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -24,58 +25,69 @@ KNOWN = ("arc_vae.", "torch.")
 
 
 class StepGraph:
-    """`step`, a function of tensors to a tensor that moves the optimizer's weights; from its fourth call on, replayed.
+    """`step`, a function of a tensor to a tensor that moves the optimizer's weights; from its fourth call on, replayed.
 
-    Of what changes between steps it is given the inputs and the groups' `lr`. Random numbers go on from where the
+    It follows what is in the tensors that the step reads, and the groups' `lr`. Random numbers go on from where the
     device's generator stands, as they would without the graph.
     """
 
-    def __init__(self, step: Callable[..., Tensor], optimizer: Optimizer):
+    def __init__(self, step: Callable[[Tensor], Tensor], optimizer: Optimizer):
         self.step = step
         self.optimizer = optimizer
         self.calls = 0
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.inputs: list[Tensor] = []
         self.rates: list[Tensor] = []
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, batch: Tensor) -> Tensor:
         if self.calls < STEPS_BEFORE:
             self.calls += 1
-            return on_another_stream(self.step, inputs)
+            return on_another_stream(self.step, batch, watched=self.calls == STEPS_BEFORE)
         if self.graph is None:
-            self.graph = self._record(inputs)
-        for own, given in zip(self.inputs, inputs, strict=True):
-            own.copy_(given)
+            self.graph = self._record(batch)
+        self.batch.copy_(batch)
         for rate, group in zip(self.rates, self.optimizer.param_groups, strict=True):
             rate.fill_(group["lr"])
         self.graph.replay()
         return self.output.clone()
 
-    def _record(self, inputs: tuple[Tensor, ...]) -> torch.cuda.CUDAGraph:
-        self.inputs = [given.clone() for given in inputs]
-        device = inputs[0].device
-        put_counts_on_device(self.optimizer, device)
+    def _record(self, batch: Tensor) -> torch.cuda.CUDAGraph:
+        self.batch = batch.clone()
+        put_counts_on_device(self.optimizer, batch.device)
         self.optimizer.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
-        try:
-            with rates_on_device(self.optimizer, device) as self.rates, torch.cuda.graph(graph):
-                self.output = self.step(*self.inputs)
-        except RuntimeError as error:
-            told = " ".join(str(error).split("\n")[0].split())
-            raise UserError(
-                f"training.cuda_graph: this step cannot be recorded ({told}): give training.cuda_graph=false"
-            ) from error
+        with rates_on_device(self.optimizer, batch.device) as self.rates, torch.cuda.graph(graph):
+            self.output = self.step(self.batch)
         return graph
 
 
-def on_another_stream(step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-    """The step, on a stream of its own, as it will be recorded."""
+def on_another_stream(step: Callable[[Tensor], Tensor], batch: Tensor, watched: bool) -> Tensor:
+    """The step, on a stream of its own, as it will be recorded; `watched`, it may not wait for the device.
+
+    Raises:
+        UserError: it does, and so cannot be recorded.
+    """
     here, own = torch.cuda.current_stream(), torch.cuda.Stream()
     own.wait_stream(here)
-    with torch.cuda.stream(own):
-        values = step(*inputs)
+    with torch.cuda.stream(own), no_waiting() if watched else nullcontext():
+        values = step(batch)
     here.wait_stream(own)
     return values
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """While entered, what waits for the device is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this mode does not see everything
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    except RuntimeError as error:
+        if "synchroniz" not in str(error):
+            raise
+        raise UserError("training.cuda_graph: this step waits for the GPU: give training.cuda_graph=false") from error
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def put_counts_on_device(optimizer: Optimizer, device: torch.device) -> None:

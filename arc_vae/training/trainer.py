@@ -188,12 +188,10 @@ class Trainer:
         effective = step.loss.effective_beta(beta, state.model.latent_dim)
         constants = {"train/beta": beta, "train/beta_effective": effective}
         records = StepLog(record, epoch, constants, state.begun_epoch)
-        # Tensors, so that new values do not compile the objective anew.
-        beta_on_device, weight = torch.tensor(beta, device=self.device), torch.tensor(1.0, device=self.device)
         for batch in batches.iterate(plan, skip=state.begun_epoch.steps):
             learning_rate = float(state.scheduler.get_last_lr()[0])
-            weight.fill_(step.loss.foreground_weight(state.step))
-            fetched = records.append(state.step + 1, learning_rate, step(batch, beta_on_device, weight))
+            values = step(batch, beta, step.loss.foreground_weight(state.step))
+            fetched = records.append(state.step, learning_rate, values)
             progress.update()
             if fetched:
                 latest = records.latest

@@ -46,11 +46,10 @@ def train_on(step: TrainingStep, grids: np.ndarray, batch_size: int) -> Callable
     device = next(step.state.model.parameters()).device
     batches = Batches(torch.from_numpy(grids).to(device), batch_size, augment=True)
     endless = itertools.chain.from_iterable(itertools.repeat(batches))
-    beta, foreground_weight = (torch.tensor(weight, device=device) for weight in (BETA, 1.0))
 
     def call() -> Tensor:
         step.state.model.train()
-        return step(next(endless), beta, foreground_weight)
+        return step(next(endless), BETA, 1.0)
 
     return call
 

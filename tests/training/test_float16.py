@@ -15,7 +15,6 @@ from arc_vae.training.state import TrainingState
 from arc_vae.training.step import STEP_METRICS, NonFiniteLoss, TrainingStep, refuse_diverged
 
 GRIDS = (torch.randint(10, (16, 16, 16)) * (torch.rand(16, 16, 16) < 0.1)).to(torch.uint8)
-ONE = torch.tensor(1.0)
 
 
 def begin(precision: str, seed: int = 0) -> TrainingStep:
@@ -30,7 +29,7 @@ def begin(precision: str, seed: int = 0) -> TrainingStep:
 def train(step: TrainingStep, steps: int) -> list[dict[str, float]]:
     """Each step's records, under the same random numbers whatever was drawn before."""
     torch.manual_seed(step.state.step)
-    return [dict(zip(STEP_METRICS, step(GRIDS, ONE, ONE).tolist(), strict=True)) for _ in range(steps)]
+    return [dict(zip(STEP_METRICS, step(GRIDS, 1.0, 1.0).tolist(), strict=True)) for _ in range(steps)]
 
 
 def weights(step: TrainingStep) -> torch.Tensor:
@@ -86,6 +85,7 @@ def test_the_scalers_state_is_in_the_checkpoint_and_resumes_exactly(tmp_path):
 def test_other_precisions_are_not_scaled_and_read_checkpoints_without_a_scaler(precision, tmp_path):
     step = begin(precision)
     state = step.state.state_dict()
-    assert state.pop("scaler") == {} and step.state.scaler.scale(ONE) is ONE
+    one = torch.tensor(1.0)
+    assert state.pop("scaler") == {} and step.state.scaler.scale(one) is one
     begin(precision, seed=1).state.load_state_dict(state, tmp_path)
     begin("float16").state.load_state_dict(state, tmp_path)

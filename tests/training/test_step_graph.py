@@ -5,7 +5,7 @@ import torch
 
 from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.models import BetaVAE, ObjectSlotVAE, PaletteVAE
-from arc_vae.models.object_slots.components import _label_by_products, _label_by_rounds
+from arc_vae.models.object_slots.components import _label_by_products, _label_by_rounds, label_components
 from arc_vae.objective import BetaVAELoss
 from arc_vae.training import Muon
 from arc_vae.training.batches import Batches
@@ -15,6 +15,8 @@ from arc_vae.training.state import TrainingState
 from arc_vae.training.step import TrainingStep
 from arc_vae.training.step_graph import put_counts_on_device, rates_on_device, resolve_cuda_graph
 
+# Of 16 steps in float32: the same kernels, in another order of sums at most.
+CLOSE = {"rtol": 1e-2, "atol": 1e-2}
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 MODELS = {
     "beta_vae": lambda: BetaVAE(),
@@ -38,33 +40,24 @@ def some_grids(count: int, device: str = "cpu") -> torch.Tensor:
 class Run:
     """Steps from fixed weights and random numbers on the GPU; an epoch is four of them."""
 
-    def __init__(self, model: str, optimizer: str, cuda_graph: bool, precision: str = "bfloat16", loss=None):
+    def __init__(self, model: str, optimizer: str, cuda_graph: bool, loss=None):
         torch.manual_seed(0)
         whole = MODELS[model]().to("cuda", memory_format=torch.channels_last)
         grids = some_grids(128, "cuda")
         whole.fit_prior(grids)
         moved = OPTIMIZERS[optimizer](whole.parameters())
         schedule = cosine(moved, 4, T_max=10, warmup_steps=3)
-        self.state = TrainingState(whole, moved, schedule, EarlyStopping(), {}, "sha", "id", precision)
+        self.state = TrainingState(whole, moved, schedule, EarlyStopping(), {}, "sha", "id", "float32")
         loss = loss or BetaVAELoss(blank_weight=1.0)
-        self.step = TrainingStep(self.state, loss, 1.0, precision, compile=False, cuda_graph=cuda_graph)
+        self.step = TrainingStep(self.state, loss, 1.0, "float32", compile=False, cuda_graph=cuda_graph)
         self.batches = Batches(grids, 32, augment=True)
 
-    def epochs(self, count: int) -> torch.Tensor:
+    def epochs(self, count: int, begun: int = 0) -> torch.Tensor:
         """All that the steps measure, (4 · count, metrics); β and the foreground's weight change as they go."""
         records = []
-        for epoch in range(count):
-            beta = torch.tensor(0.1 * epoch, device="cuda")
-            for number, batch in enumerate(self.batches):
-                records.append(self.step(batch, beta, torch.tensor(0.2 * number, device="cuda")))
+        for epoch in range(begun, begun + count):
+            records += [self.step(batch, 0.1 * epoch, 0.2 * number) for number, batch in enumerate(self.batches)]
         return torch.stack(records).cpu()
-
-
-def assert_same(run: Run, other: Run) -> None:
-    """Weights, and the random numbers that come next, to the bit."""
-    weights, others = run.state.model.state_dict(), other.state.model.state_dict()
-    different = [name for name in weights if not torch.equal(weights[name], others[name])]
-    assert not different
 
 
 @pytest.mark.gpu
@@ -76,7 +69,7 @@ def test_replayed_steps_are_those_done_kernel_by_kernel(model, optimizer):
     replayed = Run(model, optimizer, cuda_graph=True)
     again, drawn_again = replayed.epochs(4), torch.rand(4, device="cuda")
     assert replayed.step.update.graph is not None
-    torch.testing.assert_close(again, told, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(again, told, **CLOSE)
     assert torch.equal(drawn_again, drawn)  # the graph draws as many random numbers
     assert again[0, 0] != again[-1, 0]
 
@@ -90,15 +83,7 @@ def test_a_graphs_checkpoint_goes_on_as_if_never_stopped():
     saved = torch.utils._pytree.tree_map(lambda x: x.cpu() if torch.is_tensor(x) else x, first.state.state_dict())
     second = Run("beta_vae", "muon", cuda_graph=True)
     second.state.load_state_dict(saved, "saved")
-    for epoch in (2, 3):
-        beta = torch.tensor(0.1 * epoch, device="cuda")
-        records = [
-            second.step(batch, beta, torch.tensor(0.2 * number, device="cuda"))
-            for number, batch in enumerate(second.batches)
-        ]
-        torch.testing.assert_close(
-            torch.stack(records).cpu(), expected[4 * epoch : 4 * epoch + 4], rtol=2e-3, atol=2e-3
-        )
+    torch.testing.assert_close(second.epochs(2, begun=2), expected[8:], **CLOSE)
     assert second.state.optimizer.param_groups[0]["lr"] == whole.state.optimizer.param_groups[0]["lr"]
 
 
@@ -107,12 +92,12 @@ def test_a_graphs_checkpoint_goes_on_as_if_never_stopped():
 def test_a_replayed_step_waits_for_nothing(model):
     run = Run(model, "muon", cuda_graph=True)
     run.epochs(2)
-    batch, beta = next(iter(run.batches)), torch.tensor(1.0, device="cuda")
+    batch = next(iter(run.batches))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for _ in range(3):
-            run.step(batch, beta, beta)
+        for step in range(3):
+            run.step(batch, 0.1 * step, 1.0)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -126,15 +111,15 @@ class AsksTheHost(BetaVAELoss):
 @pytest.mark.gpu
 def test_a_step_that_asks_the_host_is_refused_when_it_is_to_be_recorded():
     run = Run("beta_vae", "muon", cuda_graph=True, loss=AsksTheHost())
-    with pytest.raises(UserError, match="training.cuda_graph: .* give training.cuda_graph=false"):
+    with pytest.raises(
+        UserError, match="training.cuda_graph: this step waits for the GPU: give training.cuda_graph=false"
+    ):
         run.epochs(2)
 
 
 @pytest.mark.gpu
 def test_cells_are_numbered_alike_on_both_devices():
     grids = some_grids(700)
-    from arc_vae.models.object_slots.components import label_components
-
     assert torch.equal(label_components(grids.cuda()).cpu(), label_components(grids))
 
 

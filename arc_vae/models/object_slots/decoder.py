@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arc_vae.common.grids import CELLS, SIZE
-from arc_vae.models.object_slots.layers import OCTAVES, fourier_features, residual_stack
+from arc_vae.models.object_slots.layers import OCTAVES, cumulative_product, fourier_features, residual_stack
 from arc_vae.models.object_slots.layout import SlotLayout
 from arc_vae.models.object_slots.placement import nearest_free_corner
 from arc_vae.models.object_slots.pose_codec import OBJECT_COLORS, Poses, num_placements, rank_to_placement
@@ -40,7 +40,7 @@ class ObjectSlotDecoder(SlotLayout):
         objects = self.pose_codec.decode(z[:, : self.num_slots])
         z = z.float()
         # A slot holds an object if it does not say stop and none before it does.
-        present = torch.sigmoid(self.sharpness.abs() * objects.past_stop).cumprod(dim=1)
+        present = cumulative_product(torch.sigmoid(self.sharpness.abs() * objects.past_stop))
         canvas = self.paint_shapes(z, objects.num_objects, objects.extent)
         detour = self.overlap_offsets(canvas, objects) if apart and not self.training else 0
         placed, colors = self.place_shapes(canvas, objects, detour)
@@ -109,7 +109,7 @@ class ObjectSlotDecoder(SlotLayout):
 
     def composite(self, filled: Tensor, colors: Tensor) -> Tensor:
         """Objects' cells (B, S, 16, 16) and colours (B, S, 9), the last in front → log-probabilities."""
-        clear = (1 - filled).flip(1).cumprod(dim=1).flip(1)  # of each object and all before it
+        clear = cumulative_product((1 - filled).flip(1)).flip(1)  # of each object and all before it
         before = F.pad(clear[:, 1:], (0, 0, 0, 0, 0, 1), value=1.0)
         with torch.autocast(filled.device.type, enabled=False):
             color = torch.einsum("bsc,bshw->bchw", colors, filled * before)

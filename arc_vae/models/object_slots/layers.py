@@ -1,6 +1,7 @@
 """Dense layers: residual blocks, and features by which they tell codes apart."""
 
 import math
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,14 @@ class ResidualBlock(nn.Module):
 def residual_stack(width: int, num_blocks: int) -> nn.Sequential:
     """Residual blocks, then a norm and a ReLU."""
     return nn.Sequential(*(ResidualBlock(width) for _ in range(num_blocks)), nn.LayerNorm(width), nn.ReLU())
+
+
+def cumulative_product(factors: Tensor) -> Tensor:
+    """(B, S, ...) → the products of the first 1 to S along the second axis.
+
+    torch.cumprod's backward pass asks the host whether any factor is 0, for which a GPU has to wait.
+    """
+    return torch.stack(list(accumulate(factors.unbind(dim=1), torch.mul)), dim=1)
 
 
 def fourier_features(z: Tensor, octaves: int = OCTAVES) -> Tensor:
