@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from arc_vae.common.errors import UserError, require
+from arc_vae.models.base import VAE
 from arc_vae.training.muon import Muon
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def rates_on_device(optimizer: Optimizer, device: torch.device) -> Iterator[list
 
 
 def resolve_cuda_graph(
-    wanted: bool | str, device: torch.device, precision: str, model: nn.Module, loss: object, optimizer: Optimizer
+    wanted: bool | str, device: torch.device, precision: str, model: VAE, loss: object, optimizer: Optimizer
 ) -> bool:
     """Whether steps are recorded; "auto" does on CUDA GPUs with parts that are known to be fit for it.
 
@@ -138,12 +139,12 @@ def resolve_cuda_graph(
     return not strangers
 
 
-def hindrance(device: torch.device, precision: str, optimizer: Optimizer) -> str | None:
-    """Why no step can be recorded; None where it can."""
+def hindrance(device: torch.device, precision: str, optimizer: Optimizer | None = None) -> str | None:
+    """Why no step can be recorded; None where it can, going by what is given."""
     if device.type != "cuda":
         return f"device {device} has no CUDA graphs"
     if precision == "float16":
         return "in float16 the host decides which steps are left out"
-    if isinstance(optimizer, Muon) or all("capturable" in group for group in optimizer.param_groups):
+    if optimizer is None or isinstance(optimizer, Muon) or all("capturable" in own for own in optimizer.param_groups):
         return None
     return f"{type(optimizer).__name__} counts its steps on the host"

@@ -25,7 +25,7 @@ from arc_vae.training.short_runs import BaselineWatch, Length, longest_warmup
 from arc_vae.training.signals import DeferredSignals, Interrupted
 from arc_vae.training.state import TrainingState
 from arc_vae.training.step import StepLog, TrainingStep, refuse_diverged
-from arc_vae.training.step_graph import resolve_cuda_graph
+from arc_vae.training.step_graph import hindrance, resolve_cuda_graph
 
 logger = logging.getLogger(__name__)
 EPOCH_LINE = (
@@ -96,6 +96,9 @@ class Trainer:
             compiler = os.environ.get("CXX", "g++")
             require(shutil.which(compiler) is not None, "compile", compile, f"false, or install {compiler} first")
         self.precision = resolve_precision(precision, self.device)
+        if cuda_graph is True:
+            refused = hindrance(self.device, self.precision)
+            require(refused is None, "cuda_graph", cuda_graph, f"auto or false: {refused}")
         self.compile, self.cuda_graph = compile, cuda_graph
         self.checkpoint_every = checkpoint_every
         self.image_every = image_every

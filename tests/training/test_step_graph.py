@@ -7,7 +7,7 @@ from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.models import BetaVAE, ObjectSlotVAE, PaletteVAE
 from arc_vae.models.object_slots.components import _label_by_products, _label_by_rounds, label_components
 from arc_vae.objective import BetaVAELoss
-from arc_vae.training import Muon
+from arc_vae.training import Muon, Trainer
 from arc_vae.training.batches import Batches
 from arc_vae.training.early_stopping import EarlyStopping
 from arc_vae.training.lr_schedule import cosine
@@ -180,6 +180,13 @@ def test_steps_are_recorded_on_cuda_gpus_by_themselves():
 def test_classes_of_ones_own_are_recorded_only_when_that_is_asked_for():
     assert not resolved("auto", loss=AsksTheHost())
     assert resolved(True, loss=AsksTheHost())
+
+
+def test_a_machine_without_a_gpu_refuses_before_a_run_has_a_directory():
+    with pytest.raises(InvalidValue, match="cuda_graph=True: must be auto or false: device cpu has no CUDA graphs"):
+        Trainer(device="cpu", cuda_graph=True)
+    with pytest.raises(InvalidValue, match="cuda_graph=often: must be auto, true or false"):
+        Trainer(device="cpu", cuda_graph="often")
 
 
 @pytest.mark.parametrize(

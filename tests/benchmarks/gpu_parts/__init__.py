@@ -12,12 +12,12 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part("gpu_tests", 60, "suite:run_gpu_tests"),
-    Part("default_run", 150, "whole_runs:default_run"),
-    Part("throughput", 70, "throughput:measure"),
-    Part("object_slots", 60, "whole_runs:object_slots"),
+    Part("gpu_tests", 80, "suite:run_gpu_tests"),
+    Part("default_run", 120, "whole_runs:default_run"),
+    Part("throughput", 60, "throughput:measure"),
+    Part("object_slots", 100, "whole_runs:object_slots"),
     Part("resumption", 45, "resumption:measure"),
-    Part("other_device", 40, "other_device:measure"),
+    Part("other_device", 45, "other_device:measure"),
     Part("synchronisations", 15, "synchronisations:measure"),
-    Part("side_by_side", 40, "side_by_side:measure"),
+    Part("side_by_side", 15, "side_by_side:measure"),
 )
