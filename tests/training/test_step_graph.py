@@ -201,3 +201,27 @@ def test_what_cannot_be_recorded_is_refused_when_asked_for(cannot, sentence):
     with pytest.raises(InvalidValue) as error:
         resolved(True, **cannot)
     assert str(error.value) == f"cuda_graph=True: must be {sentence}"
+
+
+def test_counts_kept_as_tensors_are_read_where_steps_are_not_recorded(tmp_path):
+    def begun() -> tuple[torch.nn.Parameter, Muon]:
+        torch.manual_seed(0)
+        parameter = torch.nn.Parameter(torch.randn(5))
+        parameter.grad = torch.randn(5)
+        return parameter, Muon([parameter], lr=1e-2)
+
+    parameter, optimizer = begun()
+    for _ in range(3):
+        optimizer.step()
+    put_counts_on_device(optimizer, CPU)
+    torch.save({"weight": parameter.data, "optimizer": optimizer.state_dict()}, tmp_path / "last.pth")
+    saved = torch.load(tmp_path / "last.pth", weights_only=True)
+    again, resumed = begun()
+    again.data.copy_(saved["weight"])
+    resumed.load_state_dict(saved["optimizer"])
+    whole, never_stopped = begun()
+    for _ in range(3):
+        never_stopped.step()
+    for one in (resumed, never_stopped):
+        one.step()
+    assert torch.equal(again, whole)
