@@ -126,21 +126,14 @@ class Trainer:
             NonFiniteLoss: names the step and the term; the checkpoints are those of the epoch before.
             Interrupted: a signal asked to stop; last.pth holds the last step, and training goes on from there.
         """
-        if self.device.index is not None:
-            # What takes no device of its own, such as a replayed graph, then runs there too.
-            torch.cuda.set_device(self.device)
         batches = Batches(torch.from_numpy(corpus.train).to(self.device), self.batch_size, augment)
         val_grids = torch.from_numpy(corpus.val).to(self.device)
         total = self.max_epochs * len(batches)
-        compile = resolve_compile(self.compile, self.device, total)
-        graph = resolve_cuda_graph(self.cuda_graph, self.device, self.precision, state.model, loss, state.optimizer)
-        step = TrainingStep(state, loss, self.gradient_clip, self.precision, compile, graph)
-        ways = f"{'compiled' if compile else 'eager'}{', replayed as a CUDA graph' if graph else ''}"
-        logger.info("device %s, precision %s, %s", self.device, self.precision, ways)
-        # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
+        step = self._build_step(state, loss, total)
         length = Length(len(corpus.train), self.batch_size, self.max_epochs)
         effective = loss.effective_beta(beta_schedule.final_beta, state.model.latent_dim)
         watch = BaselineWatch(state.model, length, longest_warmup(state.scheduler, loss, total), effective)
+        # disable=None: no bar where the output is no terminal, the log has a line an epoch there.
         bar = tqdm(total=total, initial=state.step, unit="step", disable=None, dynamic_ncols=True)
         with bar as progress, logging_redirect_tqdm(), DeferredSignals() as interruption:
             while not self._is_finished(state):
@@ -160,6 +153,17 @@ class Trainer:
                 self._log_and_save(state, metrics, record, checkpoints, draw)
                 watch.look(state.step, metrics)
         checkpoints.save_final(state.state_dict())
+
+    def _build_step(self, state: TrainingState, loss: Loss, total: int) -> TrainingStep:
+        """The step of a run of `total` steps, compiled or recorded as this device does it best."""
+        if self.device.index is not None:
+            # What takes no device of its own, such as a replayed graph, then runs there too.
+            torch.cuda.set_device(self.device)
+        compile = resolve_compile(self.compile, self.device, total)
+        graph = resolve_cuda_graph(self.cuda_graph, self.device, self.precision, state.model, loss, state.optimizer)
+        ways = f"{'compiled' if compile else 'eager'}{', replayed as a CUDA graph' if graph else ''}"
+        logger.info("device %s, precision %s, %s", self.device, self.precision, ways)
+        return TrainingStep(state, loss, self.gradient_clip, self.precision, compile, graph)
 
     def _validate(self, state: TrainingState, loss: Loss, final_beta: float, val_grids: torch.Tensor) -> dict:
         """The epoch's validation record; a model that has diverged is refused before anything is saved of it."""
