@@ -302,6 +302,36 @@ def test_detached_it_returns_at_once_and_the_ledger_tells_the_rest(slurm, tmp_pa
     assert "fallback=low_accuracy" in words and rows.count("finished") == 3
 
 
+@on_real
+def test_a_fallback_whose_variants_are_killed_and_preempted_still_answers(slurm, tmp_path):
+    run, answer = tmp_path / "run", tmp_path / "answer_low_accuracy"
+    call_command("train", *TINY_JOB, *LONG, f"hydra.run.dir={run}", cwd=tmp_path)
+    fail_only(run, "low_accuracy")
+    options = (f"run={run}", "launch=true", f"sweep_dir={tmp_path / 'answer'}", *ON_SLURM)
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "arc_vae.fallback", *options],
+        cwd=tmp_path,
+        env={**os.environ, **slurm.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    killed, preempted, untouched = (answer / str(number) for number in range(3))
+    wait_for(lambda: (killed / "metrics.jsonl").is_file())
+    array = command(slurm, "squeue", "--noheader", "--format=%F").split()[0]
+    os.kill(status(killed)["pid"], signal.SIGKILL)
+    wait_for(lambda: (preempted / "metrics.jsonl").is_file())
+    step = requeue(slurm, preempted, f"{array}_1", "scontrol", "requeue", f"{array}_1")
+    words, _ = launcher.communicate(timeout=300)
+    assert launcher.returncode == 1, words
+    assert [status(job)["state"] for job in (killed, preempted, untouched)] == ["failed", "finished", "finished"]
+    assert 0 < step < STEPS and "resuming" in (preempted / "train.log").read_text()
+    assert "job 0 failed" in words
+    # What could be judged is judged all the same.
+    rows = (answer / "leaderboard.csv").read_text()
+    assert rows.count("finished") == 2 and rows.count("failed") == 1
+
+
 def fail_only(run: Path, sweep: str) -> None:
     """Have the run's verdict fail in that alone which the sweep answers."""
     metrics = json.loads((run / "metrics.json").read_text()) | {"trained_too_little": None}
