@@ -8,10 +8,11 @@ from torch import Tensor
 from arc_vae.common.errors import UserError
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.models.base import VAE
+from arc_vae.operations.applying import learnable
 from arc_vae.operations.codes import states_objects
 from arc_vae.operations.fitting import fit_operators, varied
 from arc_vae.operations.gate import gate
-from arc_vae.operations.store import FILE_NAME, give_operators, load_operators, save_operators
+from arc_vae.operations.store import FILE_NAME, give_operators, learnt_operators, load_operators, save_operators
 from arc_vae.operations.telling import tell_operations
 from arc_vae.operations.trials import Trial, Trials, on_one_object, on_the_grid, others
 from arc_vae.runs.run_directory import RunDirectory
@@ -33,25 +34,29 @@ def provide_operators(
 ) -> dict[str, dict]:
     """See that a model whose codes state no objects has learnt operators; what each reached on validation.
 
+    Each is kept as soon as it is learnt: interrupted, the command goes on with those that are missing.
+
     Raises:
         UserError: it has none and none may be learnt.
     """
     path = directory.checkpoints / FILE_NAME
     if states_objects(model):
         return {}
-    if fit is not True:
-        reached = load_operators(path, model)
-        if reached:
-            return reached
-        if fit is False:
-            raise UserError(
-                f"{path} does not exist, and {type(model).__name__} has no other operators: leave out fit=false"
-            )
+    reached = {} if fit is True else load_operators(path, model)
+    if fit is False and not reached:
+        raise UserError(
+            f"{path} does not exist, and {type(model).__name__} has no other operators: leave out fit=false"
+        )
+    missing = [operation for operation in learnable() if operation.name not in reached]
+    if fit is False or not missing:
+        return reached
+    operators = learnt_operators(model) if reached else {}
     device = next(model.parameters()).device
     train, validation = (torch.from_numpy(grids).to(device) for grids in (corpus.train, corpus.val))
-    operators, reached = fit_operators(model, varied(train, num_fit, augment, seed), validation, seed)
+    for name, operator, told in fit_operators(model, missing, varied(train, num_fit, augment, seed), validation, seed):
+        operators[name], reached[name] = operator, told
+        save_operators(path, model, operators, reached)
     give_operators(model, operators)
-    save_operators(path, model, operators, reached)
     return reached
 
 

@@ -1,13 +1,14 @@
 """Learning operators for a model whose codes state no objects: from train grids, chosen on validation."""
 
 import logging
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from arc_vae.common.grids import NUM_SYMMETRIES
 from arc_vae.models.base import VAE
-from arc_vae.operations.applying import decode_grids, encode, learnable
+from arc_vae.operations.applying import decode_grids, encode
 from arc_vae.operations.figures import figures
 from arc_vae.operations.learnt import ALPHAS, MeanDifference, Pairs, Ridge
 from arc_vae.operations.network import BATCHES, SmallNetwork
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 # Validation grids that operators are compared on.
 NUM_VALIDATION = 2000
 # How often the network sees as many pairs as there are grids, by the mean square and by the cross-entropy.
-EPOCHS = (4, 2)
+EPOCHS = (2, 3)
 # Of the pairs, those at most that the operation leaves as they are: the network begins as the identity.
 MOST_UNCHANGED = 0.25
 
@@ -65,30 +66,27 @@ def linear_operators(train: Pairs, validation: Pairs) -> dict[str, nn.Module]:
 
 
 def fit_operators(
-    model: VAE, train: Tensor, validation: Tensor, seed: int
-) -> tuple[dict[str, nn.Module], dict[str, dict]]:
-    """The best operator for each of `learnable()`, and what the kinds reached on validation, by operation.
+    model: VAE, operations: Sequence[Operation], train: Tensor, validation: Tensor, seed: int
+) -> Iterator[tuple[str, nn.Module, dict]]:
+    """For each of the operations its name, the best operator, and what the kinds reached on validation.
 
     Args:
         train, validation: integer grids (N, 16, 16) on the model's device.
     """
     validation = validation[:NUM_VALIDATION]
     codes, held_codes = encode(model, train), encode(model, validation)
-    chosen, reached = {}, {}
-    for operation in learnable():
+    for operation in operations:
         pairs = pairs_of(model, train, codes, operation)
         held_out = pairs_of(model, validation, held_codes, operation)
         tried = {"identity": nn.Identity(), **linear_operators(pairs, held_out)}
-        steps = len(train) * EPOCHS[0] // BATCHES[0], len(train) * EPOCHS[1] // BATCHES[1]
+        steps = round(len(train) * EPOCHS[0]) // BATCHES[0], round(len(train) * EPOCHS[1]) // BATCHES[1]
         tried["network"] = SmallNetwork.fit(mostly_changed(pairs), model.decoder, seed, steps)
         figures_of = {name: decoded_figures(model, operator, held_out) for name, operator in tried.items()}
         kinds = [name for name in tried if name != "identity"]
         best = max(kinds, key=lambda name: figures_of[name]["object_accuracy"])
         accuracy = figures_of[best]["object_accuracy"]
         logger.info("%s: %s, validation object accuracy %.3f", operation.name, best, accuracy)
-        chosen[operation.name] = tried[best]
-        reached[operation.name] = {"chosen": best, **figures_of}
-    return chosen, reached
+        yield operation.name, tried[best], {"chosen": best, **figures_of}
 
 
 @torch.no_grad()

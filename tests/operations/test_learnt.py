@@ -1,5 +1,8 @@
 """Learnt operators: closed forms, what is kept of them, what is refused."""
 
+import itertools
+from types import SimpleNamespace
+
 import pytest
 import torch
 from operations.grids import rectangles
@@ -7,9 +10,13 @@ from torch import nn
 
 from arc_vae import operations
 from arc_vae.common.errors import UserError
+from arc_vae.corpus import Corpus
 from arc_vae.models import BetaVAE
 from arc_vae.models.saved import weights_digest
-from arc_vae.operations.fitting import mostly_changed, varied
+from arc_vae.operations import experiment
+from arc_vae.operations.applying import learnable
+from arc_vae.operations.experiment import provide_operators
+from arc_vae.operations.fitting import fit_operators, mostly_changed, varied
 from arc_vae.operations.learnt import MAX_WEIGHTS, MeanDifference, Pairs, Ridge
 from arc_vae.operations.network import SmallNetwork, batches, weighted_cross_entropy
 from arc_vae.operations.store import give_operators, load_operators, save_operators
@@ -165,3 +172,28 @@ def test_every_pair_comes_once_before_any_comes_again():
     rows = torch.cat(list(batches(10, steps=5, batch_size=4)))
     assert [sorted(part.tolist()) for part in rows.split(10)] == [list(range(10))] * 2
     assert not torch.equal(rows[:10], rows[10:])
+
+
+def test_interrupted_it_goes_on_with_the_operators_that_are_missing(tmp_path, monkeypatch):
+    model = BetaVAE(4, (10, 8, 8), (8, 8, 10), hidden_dim=16).eval()
+    grids = rectangles(64)
+    corpus, place = Corpus("own", grids, grids, grids), SimpleNamespace(checkpoints=tmp_path)
+
+    def learn() -> dict:
+        return provide_operators(place, model, corpus, augment=False, fit=None, num_fit=256, seed=0)
+
+    def until_interrupted(*arguments):
+        yield from itertools.islice(fit_operators(*arguments), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "fit_operators", until_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        learn()
+    first = load_operators(tmp_path / "operators.pth", model)
+    assert len(first) == 2
+    monkeypatch.setattr(experiment, "fit_operators", fit_operators)
+    reached = learn()
+    names = [operation.name for operation in learnable()]
+    assert list(reached) == names == list(load_operators(tmp_path / "operators.pth", model))
+    assert {name: reached[name] for name in first} == first
+    assert learn() == reached
