@@ -305,6 +305,7 @@ def test_a_failing_run_says_why_in_its_status(tiny_workplace, tmp_path):
     done = call_command("train", *diverging, f"hydra.run.dir={tmp_path / 'run'}", cwd=tiny_workplace, check=False)
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert done.returncode == 2 and "training diverged" in done.stderr and "Traceback" not in done.stderr
+    assert "answers the failure (instability): python -m arc_vae.fallback run=" in done.stdout
     assert status["state"] == "failed" and "training diverged" in status["reason"]
 
 

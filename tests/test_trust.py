@@ -79,6 +79,16 @@ def test_what_a_command_named_is_remembered_until_its_source_changes(mine, monke
     assert not mine.with_name("ran").exists(), "it is known by its digest, without being run"
 
 
+def test_a_name_by_which_a_package_passes_a_class_on_is_remembered_too(mine, monkeypatch):
+    """As `torch.optim.SGD`, which torch.optim.sgd defines; no other name of that package is."""
+    trust.trust_target("torch.optim.SGD")
+    another_process(monkeypatch)
+    assert trust.trusted_class("torch.optim.SGD", (), "a.pth") is torch.optim.SGD
+    for other in ("torch.optim.Rprop", "torch.optim.sgd.SGD"):
+        with pytest.raises(UserError, match="no class that what you trust defines"):
+            trust.trusted_class(other, (), "a.pth")
+
+
 def test_a_module_of_the_same_name_elsewhere_is_not_the_one_remembered(mine, tmp_path, monkeypatch):
     trust.trust_target("mine.Model")
     another_process(monkeypatch)

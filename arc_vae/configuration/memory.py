@@ -58,12 +58,24 @@ def remember_module(module_name: str, source: Path, name: str, whole: bool) -> N
 
 def is_remembered(name: str) -> bool:
     """Whether a class is remembered, and the module that would be imported is the same file with the same content."""
+    entry = _unchanged_entry(name)
+    return entry.get("whole") is True or name in entry.get("names", ())
+
+
+def is_remembered_by_name(name: str) -> bool:
+    """Whether it is remembered for itself, not for its module's sake alone; by that name a package may pass on what
+    another module defines.
+    """
+    return name in _unchanged_entry(name).get("names", ())
+
+
+def _unchanged_entry(name: str) -> dict[str, Any]:
+    """What is remembered of a class's module; nothing if another file or content would be imported now."""
     module_name = name.rpartition(".")[0]
     entry = _kept()["modules"].get(module_name)
-    if not isinstance(entry, dict) or not (entry.get("whole") is True or name in entry.get("names", ())):
-        return False
-    source = source_of(module_name)
-    return source is not None and str(source) == entry.get("file") and _file_digest(source) == entry.get("sha256")
+    source = source_of(module_name) if isinstance(entry, dict) else None
+    same = source and str(source) == entry.get("file") and _file_digest(source) == entry.get("sha256")
+    return entry if same else {}
 
 
 def remember_code(folder: Path) -> None:

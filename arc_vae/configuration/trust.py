@@ -85,7 +85,8 @@ def is_trusted(name: str, trusted: Sequence[str] = ()) -> bool:
 
 
 def trusted_class(name: str, trusted: Sequence[str], where: str) -> Any:
-    """What has that full name, which a trusted module itself defines: not what it merely imports.
+    """What has that full name, which a trusted module itself defines: not what it merely imports, unless that very name
+    is trusted.
 
     Raises:
         UserError: it cannot be imported, or another module defines it.
@@ -95,7 +96,7 @@ def trusted_class(name: str, trusted: Sequence[str], where: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{where} names {name}, which cannot be imported: {error}") from error
     own = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
-    exactly = name in trusted or name in _of_this_process
+    exactly = name in trusted or name in _of_this_process or memory.is_remembered_by_name(name)
     if not callable(found) or not (exactly or is_trusted(own, trusted)):
         raise UserError(
             f"{where} names {name}, which is no class that {', '.join(trusted) or 'what you trust'} defines"

@@ -20,11 +20,12 @@ from arc_vae.models import VAE
 from arc_vae.reporting.drawing import only_a_picture
 from arc_vae.reporting.epoch_figures import EpochFigures
 from arc_vae.reporting.run_report import write_report
+from arc_vae.reporting.verdict_text import fallback_command
 from arc_vae.runs.evaluate_run import evaluate_run, format_summary
 from arc_vae.runs.experiment import Experiment, build_optimizer
 from arc_vae.runs.prepare import PreparedRun, is_finished, prepare_run, take_prepared
 from arc_vae.runs.resume import resume
-from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.runs.run_directory import INSTABILITY, RunDirectory
 from arc_vae.tracking.metrics_log import MetricsLog
 from arc_vae.training.checkpoint_files import BEST, LAST, CheckpointWriter, numbered_checkpoints
 from arc_vae.training.profiling import profiled
@@ -89,8 +90,11 @@ def recorded_state(directory: RunDirectory, command: str) -> Iterator[None]:
         refused = disk_error(error, directory.path, bytes_needed(directory))
         if refused:
             refused = UserError(f"{refused}, then {command} goes on")
+        kind = failure_kind(refused or error)
         with suppress(OSError):  # a full disk takes no state either: the error says it
-            directory.set_state("failed", f"{type(error).__name__}: {refused or error}", failure_kind(refused or error))
+            directory.set_state("failed", f"{type(error).__name__}: {refused or error}", kind)
+        if kind == INSTABILITY:
+            print(printable(f"to launch what answers the failure ({kind}): {fallback_command(directory.path)}"))
         if refused:
             raise refused from error
         raise
@@ -105,7 +109,7 @@ def bytes_needed(directory: RunDirectory) -> int:
 def failure_kind(error: BaseException) -> str:
     """Which of FAILURE_KINDS an error is."""
     if isinstance(error, NonFinite):
-        return "instability"
+        return INSTABILITY
     return "user_error" if isinstance(error, UserError) else "error"
 
 

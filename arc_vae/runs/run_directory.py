@@ -16,7 +16,8 @@ from arc_vae.runs.status_file import read_status
 
 # What status.json says of a failure: training diverged; the user can mend it; a fault of ours or of the machine; the
 # process ended without a word.
-FAILURE_KINDS = ("instability", "user_error", "error", "killed")
+INSTABILITY = "instability"  # also the row of conf/fallback/ that answers it
+FAILURE_KINDS = (INSTABILITY, "user_error", "error", "killed")
 
 
 class RunDirectory:

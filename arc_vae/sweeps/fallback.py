@@ -7,10 +7,8 @@ import numpy as np
 
 from arc_vae.evaluation.criteria import FALLBACK_SWEEPS, TRAINED_TOO_LITTLE
 from arc_vae.evaluation.noise import against_noise, with_error
-from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.runs.run_directory import INSTABILITY, RunDirectory
 from arc_vae.tracking.metrics_log import METRICS_LOG, read_metrics
-
-INSTABILITY = "instability"
 
 # A spike: a step whose reconstruction costs half as much again as the median of the steps before it.
 SPIKE_RATIO = 1.5
@@ -40,7 +38,7 @@ def diagnose(run: RunDirectory, split: str = "test") -> list[Remedy]:
     status = run.status()
     reason = status.get("reason") or ""
     # Runs of before `kind` was written say it in their reason.
-    diverged = status.get("kind") == "instability" or reason.startswith("NonFinite")
+    diverged = status.get("kind") == INSTABILITY or reason.startswith("NonFinite")
     if status.get("state") == "failed" and diverged:
         return [Remedy(f"training diverged: {reason}", INSTABILITY)]
     metrics = run.metrics()

@@ -27,13 +27,14 @@ MOSTLY_BLANK = 0.5
 class Decoded:
     """What the decoder makes of codes of real grids, one posterior sample each, and of N(0, I), on validation.
 
-    statistic: the structural statistic whose mean over prior samples is furthest from validation grids', `distance`
-    of these grids' standard deviations off.
+    statistic: the structural statistic whose mean over prior samples (`of_samples`) is furthest from that over
+    validation grids (`of_grids`), by these grids' standard deviations; one constant there is the first to tell.
     """
 
     posterior_validity: float
     statistic: str
-    distance: float
+    of_samples: float
+    of_grids: float
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def judge_sides(metrics: dict, decoded: Decoded | None) -> Inspection:
         told.append(f"codes told from N(0, I) in {metrics['prior_c2st']:.2f} of cases, at most {gap:.2f} nats off it")
     if decoded:
         told.append(f"posterior samples {decoded.posterior_validity:.3f} valid")
-        told.append(f"furthest off: {decoded.statistic}, by {decoded.distance:.1f} standard deviations")
+        means = f"{decoded.of_samples:.2f} on average for real grids' {decoded.of_grids:.2f}"
+        told.append(f"furthest off: {decoded.statistic}, {means}")
     if metrics["sample_validity"] < wanted and blank >= MOSTLY_BLANK * invalid:
         cause, row = "most of the samples that are not valid hold no object", "blank_samples"
     elif decoded and decoded.posterior_validity < wanted:
@@ -99,8 +101,7 @@ def compare_decoded(model: VAE, corpus: Corpus) -> Decoded:
     of_posterior = structural_statistics(decode_grids(model.decoder, codes).numpy())
     z = torch.randn(NUM_GRIDS, model.latent_dim, generator=generator)
     of_prior, of_real = structural_statistics(decode_grids(model.decoder, z).numpy()), structural_statistics(real)
-    spread = np.maximum(of_real.std(axis=0), 1e-6)
-    distances = np.abs(of_prior.mean(axis=0) - of_real.mean(axis=0)) / spread
-    furthest = int(distances.argmax())
+    sampled, wanted = of_prior.mean(axis=0), of_real.mean(axis=0)
+    furthest = int((np.abs(sampled - wanted) / np.maximum(of_real.std(axis=0), 1e-6)).argmax())
     valid = float(fitted_detector(corpus).is_valid(of_posterior).mean())
-    return Decoded(valid, STATISTIC_NAMES[furthest], float(distances[furthest]))
+    return Decoded(valid, STATISTIC_NAMES[furthest], float(sampled[furthest]), float(wanted[furthest]))

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from arc_vae.evaluation.noise import with_error
-from arc_vae.runs.run_directory import RunDirectory
+from arc_vae.runs.run_directory import INSTABILITY, RunDirectory
 from arc_vae.sweeps.fallback import describe_failure
 from arc_vae.sweeps.job_files import all_overrides
 from arc_vae.sweeps.leaderboard import ranked
@@ -46,7 +46,7 @@ def closest_variant(entries: Sequence[JobStatus]) -> JobStatus | None:
     judged = [entry for entry in entries if entry.validation]
     if judged:
         return min(judged, key=lambda entry: distance(entry.validation))
-    diverged = [entry for entry in entries if RunDirectory(entry.job.directory).status().get("kind") == "instability"]
+    diverged = [entry for entry in entries if RunDirectory(entry.job.directory).status().get("kind") == INSTABILITY]
     return diverged[-1] if diverged else None
 
 

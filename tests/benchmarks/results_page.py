@@ -45,6 +45,7 @@ SECTIONS = {
     "Atomic corpus": ("atomic", "atomic (20,000 grids)"),
     "Simple shapes, which nothing was tuned on": ("simple_shapes.npz", "simple_10k.npz"),
     "ARC grids, held-out tasks": ("arc", "arc (400,000 grids)"),
+    "Failed verdicts answered, 10,000 atomic grids": ("atomic (10,000 grids)",),
 }
 INTRO = """\
 # Results

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -190,6 +192,12 @@ def test_logits_are_log_probabilities_and_far_codes_stay_finite(model):
     logits = model.decode(z)
     assert logits.isfinite().all()
     assert torch.allclose(logits.exp().sum(dim=1), torch.ones(7, 16, 16), atol=1e-4)
+
+
+def test_codes_that_are_no_numbers_give_logits_that_are_none(model):
+    """Training that diverged is told by its loss, so the decoder must not fail before there is one."""
+    for codec in (model.train(), model.eval()):
+        assert codec.decode(torch.full((2, 10), math.nan)).isnan().any()
 
 
 def test_torch_reaches_every_part_of_the_model():

@@ -115,11 +115,11 @@ METRICS = {
     ],
 )
 def test_the_side_that_fails_picks_the_row(blank, posterior, row):
-    decoded = None if posterior is None else Decoded(posterior, "isolated", 2.5)
+    decoded = None if posterior is None else Decoded(posterior, "isolated", 0.772, 0.0)
     found = judge_sides(METRICS | {"sample_blank_rate": blank}, decoded)
     assert found.row == row and f"{blank:.3f} of samples blank; 0.60 times the real foreground" in found.finding
     assert "codes told from N(0, I) in 0.80 of cases, at most 0.40 nats off it" in found.finding
-    assert decoded is None or "furthest off: isolated, by 2.5 standard deviations" in found.finding
+    assert decoded is None or "furthest off: isolated, 0.77 on average for real grids' 0.00" in found.finding
 
 
 FAILING_RUNS = Path(__file__).parents[1] / "benchmarks" / "fallback_runs"
@@ -129,5 +129,5 @@ FAILING_RUNS = Path(__file__).parents[1] / "benchmarks" / "fallback_runs"
 def test_a_failing_run_of_the_benchmark_composes_and_its_row_has_variants(file):
     cfg = composed(f"experiment={file.stem}", f"hydra.searchpath=[{FAILING_RUNS}]")
     validate_config(cfg, "config")
-    assert cfg.name == file.stem and cfg.data.num_grids == 10_000
+    assert cfg.name == file.stem and cfg.data.num_grids <= 20_000
     assert len(variant_overrides(cfg, read_row(file.stem))) >= 2

@@ -65,7 +65,7 @@ class ObjectSlotDecoder(SlotLayout):
         Neighbouring placements differ in row, column or colour alone, so that the three are independent.
         """
         extent, rank = objects.extent.flatten(0, 1), objects.rank.flatten()
-        first = torch.minimum(rank.detach().floor().clamp(min=0).long(), num_placements(extent) - 2)
+        first = torch.minimum(rank.detach().floor().long().clamp(min=0), num_placements(extent) - 2)
         second = torch.sigmoid(self.sharpness.abs() * (rank - first - 0.5))[:, None]
         moves, colors = [], []  # of both placements
         for share, placement in ((1 - second, first), (second, first + 1)):

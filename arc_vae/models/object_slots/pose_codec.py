@@ -33,7 +33,7 @@ class Poses(NamedTuple):
 
     def nearest_placement(self) -> tuple[Tensor, Tensor]:
         """Colours less one (B, S) and corners (B, S, 2) of the placements nearest to `rank`, the objects upright."""
-        placement = torch.minimum(self.rank.round().clamp(min=0).long(), num_placements(self.extent) - 1)
+        placement = torch.minimum(self.rank.round().long().clamp(min=0), num_placements(self.extent) - 1)
         return rank_to_placement(placement, self.extent)
 
 
