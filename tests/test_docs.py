@@ -85,6 +85,9 @@ def workplace(tmp_path_factory) -> Path:
             (folder / file).write_text(content, encoding="utf-8")
     (folder / "my_conf" / "model").mkdir(exist_ok=True)  # README tells of one without showing it whole
     shutil.copy(conf_dir() / "model" / "beta_vae.yaml", folder / "my_conf" / "model" / "mine.yaml")
+    # Commands of results name a folder of the checkout.
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests" / "benchmarks").symlink_to(CHECKOUT / "tests" / "benchmarks")
     grids = np.random.default_rng(0).choice(10, p=[0.91, *[0.01] * 9], size=(300, 16, 16)).astype(np.uint8)
     for file in ("my_grids.npz", "other.npz"):
         np.savez(folder / file, grids)
