@@ -47,7 +47,23 @@ REFUSED = [
     ([f"name={'a' * 300}"], "and '-', 100 at most"),
     (["name=a/b"], "name=a/b: must be letters"),
     (["wandb.mode=of"], "wandb.mode=of: must be offline or online or disabled"),
-    (["foo"], "foo"),
+    (["foo"], "foo: must be key=value or group=option"),
+    (["name=a(b"], "name=a(b: Hydra cannot read the value; text with such signs is quoted for Hydra too: 'name="),
+    (
+        ["num_grids=5", "data=npz", "data.path=x"],
+        "num_grids is not a key of this configuration; did you mean data.num_",
+    ),
+    (["training.max_epochs=abc"], "training.max_epochs=abc: must be an integer"),
+    (["zzz.y=1"], "zzz.y is not a key of this configuration; --help lists the keys"),
+    (["hydra.launcher.zzzz=1"], "hydra.launcher.zzzz is not a key of this configuration; hydra.launcher has snapshot"),
+    (["training.lr=1"], "training.lr is not a key of this configuration; did you mean optimizer.lr?"),
+    (["hydra.job.env_set.A=1"], "hydra.job.env_set.A is not a key of this configuration; add it with a +, as +hydra."),
+    (["run_id='../x'"], "run_id=../x: must be 1 to 64 letters, digits"),
+    (["-m", "run_id=x", "seed=0,1"], "run_id: a sweep's jobs are runs of their own in W&B; leave it out"),
+    (
+        ["-m", "hydra.launcher.jobs=0", "seed=0,1", "data=atomic_small"],
+        "hydra.launcher.jobs=0: must be auto, or a numb",
+    ),
 ]
 
 
@@ -73,8 +89,8 @@ def test_a_mistake_is_refused_before_any_work(overrides, sentence, monkeypatch, 
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["hydra.run.dir=file"], "file: File exists; see that it can be written"),
-        (["-m", "hydra.sweep.dir=file", "seed=0,1"], "file: File exists; see that it can be written"),
+        (["hydra.run.dir=file"], "file: File exists; a file stands where a folder is wanted"),
+        (["-m", "hydra.sweep.dir=file", "seed=0,1"], "file: File exists; a file stands where a folder is wanted"),
         (["init_from=file"], "file is not a checkpoint of a whole model"),
         (["init_from=nowhere"], "nowhere does not exist; give the path of a checkpoint"),
         (["-m", "--config-dir", "mine", "seed=-1,-2"], "nothing was started"),
@@ -144,6 +160,41 @@ def test_an_experiment_that_nothing_reads_is_refused(header, sentence, monkeypat
     assert sentence in said and "sed is not a key" in said and "loss=elb does not exist" in said
 
 
+def test_a_file_that_overrides_options_needs_the_header_too(monkeypatch, capsys, tmp_path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "x.yaml").write_text("defaults:\n  - override /loss: elbo\n")
+    said = refusal(train, ["--config-dir", str(tmp_path / "mine"), "experiment=x"], monkeypatch, capsys)
+    assert said.startswith("error: experiment/x.yaml must begin with the line `# @package _global_`")
+
+
+OWN_MODULES = [
+    ("x = (", "Model", "raises SyntaxError: '(' was never closed (own_module.py, line 1)"),
+    (
+        "import not_installed",
+        "Model",
+        "raises ModuleNotFoundError: No module named 'not_installed' (own_module.py, line 1)",
+    ),
+    ("\n1 / 0", "Model", "raises ZeroDivisionError: division by zero (own_module.py, line 2)"),
+    ("raise SystemExit(3)", "Model", "raises SystemExit: 3 (own_module.py, line 1)"),
+    ("class Model: pass", "Modle", "own_module.py) has no Modle; did you mean Model?"),
+    ("", "sub.Model", "there is no module own_module.sub; name a class by its full path, its folder in PYTHONPATH"),
+]
+
+
+@pytest.mark.parametrize(("code", "name", "sentence"), OWN_MODULES, ids=[code for code, _, _ in OWN_MODULES])
+def test_a_module_of_ones_own_that_does_not_import_is_told(code, name, sentence, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_module.py").write_text(code)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_module", raising=False)
+    said = refusal(train, [f"model._target_=own_module.{name}"], monkeypatch, capsys)
+    sys.modules.pop("own_module", None)
+    assert said.startswith(f"error: model._target_=own_module.{name} cannot be imported: ") and sentence in said
+    assert "Traceback" not in said and said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["own_module.py"]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -174,12 +225,20 @@ def test_a_file_of_ones_own_that_is_no_configuration_is_named(flags, content, se
     [
         (evaluate, [], "run has no value; give one: run=…"),
         (evaluate, ["run=nowhere"], "nowhere/checkpoints/vae_best.pth does not exist"),
+        # The model is the run's own: no option of this command has these keys.
+        (evaluate, ["run=a", "model.latent_dim=3"], "model.latent_dim is not a key of this configuration; --help"),
+        (
+            evaluate,
+            ["run=a", "training.device=cpu"],
+            "training.device is not a key of this configuration; did you mean device?",
+        ),
+        (evaluate, ["run=my run (2)"], "run=my run (2): Hydra cannot read the value; text with such signs is quoted"),
         (evaluate, ["rum=nowhere"], "rum is not a key of this configuration; did you mean run?"),
         (generate_samples, [], "give one of run=<run directory> and decoder="),
         (generate_samples, ["run=a", "decoder=b"], "give one of run=<run directory> and decoder="),
         (generate_samples, ["decoder=nowhere.pth"], "nowhere.pth does not exist"),
         (generate_samples, ["run=a", "passes=-1"], "passes=-1: must be an integer of at least 0"),
-        (generate_samples, ["run=a", "num_samples=0"], "num_samples=0: must be at least 1"),
+        (generate_samples, ["run=a", "num_samples=x"], "num_samples=x: must be an integer of at least 1"),
         (generate_samples, ["run=a", "num_samples=1000000000000"], "num_samples=1000000000000: needs 512,000.0 GB"),
         (generate_samples, ["run=a", "seed=99999999999999999999"], "must be an integer from 0 to 9223372036854775807"),
         (sweep, [f"dir={'a' * 300}"], "File name too long"),

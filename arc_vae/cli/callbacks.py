@@ -102,7 +102,7 @@ class PreflightCallback(ValidateConfig):
             refuse_secrets(config)
             if config.resume is not None:
                 raise UserError(f"resume={config.resume} goes on with one run; leave out -m")
-            refuse_one_id_for_a_sweep()
+            refuse_one_id_for_a_sweep(config.hydra.overrides.task)
             refuse_unknown_plugins(config.hydra)
             remember_hydra_sweep(config.hydra)
             claim_sweep(Path(config.hydra.sweep.dir))

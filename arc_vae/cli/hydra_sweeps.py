@@ -14,7 +14,7 @@ from arc_vae.common.errors import JobFailed, UserError
 from arc_vae.common.files import write_text
 from arc_vae.configuration.resolvers import new_run_id
 from arc_vae.runs.run_directory import RunDirectory
-from arc_vae.tracking.wandb_environment import begin_job, typed_keys
+from arc_vae.tracking.wandb_environment import begin_job
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +70,9 @@ def begin_hydra_job(cfg: DictConfig) -> None:
     keep_paths(cfg, hydra)
     overrides = list(hydra.overrides.task)
     begin_job(cfg, Path(hydra.sweep.dir).name, hydra.job.num, overrides)
-    if "run_id" not in typed_keys(overrides):
-        # Hydra hands the sweep's on to every job: W&B would keep one of them.
-        with read_write(cfg):
-            cfg.run_id = new_run_id()
+    # Hydra hands the sweep's on to every job: W&B would keep one of them.
+    with read_write(cfg):
+        cfg.run_id = new_run_id()
     if hydra.output_subdir is not None:
         write_text(Path(hydra.runtime.output_dir) / hydra.output_subdir / "config.yaml", OmegaConf.to_yaml(cfg))
 

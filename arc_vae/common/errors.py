@@ -17,6 +17,7 @@ CLOSED = {
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     *(errno.EEXIST, errno.ELOOP),
 }
+OCCUPIED = {errno.EEXIST, errno.ENOTDIR}
 BROKEN = {errno.EIO, errno.ESTALE}
 
 
@@ -52,4 +53,6 @@ def disk_error(error: BaseException, where: object, needed_bytes: int = 0) -> Us
         return None
     room = f": {needed_bytes / 1e6:.0f} MB are needed" if needed_bytes else ""
     remedy = "make room" if error.errno in FULL else "see that it can be written"
+    if error.errno in OCCUPIED:
+        remedy = "a file stands where a folder is wanted: give another place"
     return UserError(f"{error.filename or where}: {os.strerror(error.errno)}{room}; {remedy}")

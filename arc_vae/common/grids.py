@@ -30,7 +30,9 @@ def check_grids(grids: np.ndarray, where: str) -> np.ndarray:
             (the first offending index and value are named).
     """
     if grids.ndim != 3 or grids.shape[1:] != (SIZE, SIZE):
-        raise UserError(f"{where} has shape {grids.shape}; grids must be (N, {SIZE}, {SIZE}): pad or crop them first")
+        raise UserError(
+            f"{where} has shape {grids.shape}; grids must be (N, {SIZE}, {SIZE}): reshape, pad or crop them"
+        )
     if grids.dtype.kind not in "iu":
         raise UserError(f"{where} has dtype {grids.dtype}; grids must be integers 0-9: save them as uint8")
     if len(grids) == 0:

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.paths import conf_dir
-from arc_vae.configuration.suggest import describe_hydra_error
+from arc_vae.configuration.suggest import describe_hydra_error, unparsable
 from arc_vae.configuration.validate import config_faults
 from arc_vae.configuration.yaml_faults import UNREADABLE
 
@@ -55,7 +55,10 @@ class CommandLine:
                 if number == 0:
                     good, cfg = [*good, word], composed
         cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        return list(dict.fromkeys([*found, *config_faults(cfg, self.config_name)]))
+        # A key whose value could not be read has one.
+        given = tuple(f"{word.partition('=')[0]} has no value" for word in overrides)
+        lacking = [fault for fault in config_faults(cfg, self.config_name) if not fault.startswith(given)]
+        return list(dict.fromkeys([*found, *lacking]))
 
     def composed(self, overrides: list[str]) -> DictConfig:
         return self.loader.load_configuration(self.config_name, overrides, RunMode.RUN)
@@ -82,8 +85,8 @@ class CommandLine:
         for word in overrides:
             try:
                 parsed += parser.parse_overrides([word])
-            except HydraException as error:
-                found.append(describe_hydra_error(error))
+            except HydraException:
+                found.append(unparsable(word))
         return iter(sorted(parsed, key=lambda override: not self.loader.get_group_options(override.key_or_group)))
 
 

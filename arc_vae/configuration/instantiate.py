@@ -20,7 +20,10 @@ def instantiate_group(cfg: DictConfig, group: str) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise UserError(f"{group}.{cause}") from error
-        raise UserError(f"{group}: {cause or error}".replace("\n", " ")) from error
+        said = " ".join(str(cause or error).split())
+        if cause is None or isinstance(cause, ValueError):
+            raise UserError(f"{group}: {said}") from error
+        raise UserError(f"{group}: {cfg[group]._target_} raises {type(cause).__name__}: {said}") from error
 
 
 def to_plain(cfg: DictConfig) -> dict:

@@ -5,7 +5,6 @@ is what the command itself names (`trust=[mine]`, its configuration, its `--conf
 this user named, as long as its source is the same: that is remembered in the user's own state folder, never in a run.
 """
 
-import importlib
 import inspect
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ import yaml
 
 from arc_vae.common.errors import UserError, require
 from arc_vae.configuration import memory
+from arc_vae.configuration.imports import import_target
 from arc_vae.configuration.yaml_faults import UNREADABLE
 
 # What `trust=[code]` says: a sweep's own copy of the code may run.
@@ -71,7 +71,7 @@ def read_trust_argument(argument: str) -> list[str]:
 def trust_target(name: str) -> None:
     """Trust the class that the user's own configuration names, its module with it, and remember both."""
     module_name, _, _ = name.rpartition(".")
-    found = _found(name)
+    found = import_target(name)
     whole = inspect.isclass(found) and found.__module__ == module_name
     trust([name, module_name] if whole else [name])
     if source := memory.source_of(module_name):
@@ -92,8 +92,8 @@ def trusted_class(name: str, trusted: Sequence[str], where: str) -> Any:
         UserError: it cannot be imported, or another module defines it.
     """
     try:
-        found = _found(name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = import_target(name)
+    except ImportError as error:
         raise UserError(f"{where} names {name}, which cannot be imported: {error}") from error
     own = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
     exactly = name in trusted or name in _of_this_process or memory.is_remembered_by_name(name)
@@ -102,11 +102,6 @@ def trusted_class(name: str, trusted: Sequence[str], where: str) -> Any:
             f"{where} names {name}, which is no class that {', '.join(trusted) or 'what you trust'} defines"
         )
     return found
-
-
-def _found(name: str) -> Any:
-    module_name, _, attribute = name.rpartition(".")
-    return getattr(importlib.import_module(module_name), attribute)
 
 
 def remember_code(folder: Path) -> None:

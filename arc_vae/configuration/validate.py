@@ -4,23 +4,25 @@
 must bind its target's signature, every value must have the annotated type.
 """
 
-import importlib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from arc_vae.common.errors import UserError
 from arc_vae.configuration.foreign import targets_of
+from arc_vae.configuration.imports import import_target
 from arc_vae.configuration.keys import all_keys, default_choices, flatten, primary_keys
-from arc_vae.configuration.suggest import did_you_mean
+from arc_vae.configuration.suggest import HEADER, did_you_mean
 from arc_vae.configuration.trust import trust_target
 
 PLAIN_TYPES = {int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 
 
@@ -51,7 +53,7 @@ def config_faults(cfg: DictConfig, config_name: str) -> list[str]:
         if key in GLOBAL_GROUPS and value is not None:
             faults.append(_without_header(cfg, key))
         elif key not in known:
-            near = did_you_mean(key, all_keys())
+            near = did_you_mean(key, [own for own in all_keys() if own.partition(".")[0] in known])
             faults.append(f"{key} is not a key of this configuration{near}{_header_hint(value)}")
     for group, option in default_choices(config_name).items():
         if option is not None and not group.startswith("override ") and cfg.get(group) is None:
@@ -64,10 +66,7 @@ def config_faults(cfg: DictConfig, config_name: str) -> list[str]:
             faults += found
             if not found and str(value["_target_"]) not in targets_of(key):
                 trust_target(str(value["_target_"]))
-    return faults
-
-
-HEADER = "`# @package _global_`"
+    return list(dict.fromkeys(faults))
 
 
 def _without_header(cfg: DictConfig, group: str) -> str:
@@ -98,16 +97,18 @@ def _binding_fault(node: DictConfig, path: str, key: str, parameters: list[str],
         return f"{path}.{key} is not an argument of {node['_target_']}{did_you_mean(key, parameters)}"
     value = _plain(node, key)
     if key in hints and not matches_type(value, hints[key]):
-        return f"{path}.{key}={value!s}: must be {_spell(hints[key])}"
+        # What another key's value is taken from is the one to mend.
+        written = cast(dict, OmegaConf.to_container(node, resolve=False))[key]
+        taken = REFERENCE.fullmatch(str(written))
+        return f"{taken[1] if taken else f'{path}.{key}'}={value!s}: must be {_spell(hints[key])}"
     return None
 
 
 def _locate(node: DictConfig, path: str) -> Any:
-    module, _, name = str(node._target_).rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}._target_={node._target_} cannot be imported; name a class by its full path") from error
+        return import_target(str(node._target_))
+    except ImportError as error:
+        raise UserError(f"{path}._target_={node._target_} cannot be imported: {error}") from error
 
 
 def _hints(target: Any) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def _files(path: Path) -> list[Path]:
     for folder, inner, names in os.walk(path):
         inner[:] = [name for name in inner if not name.startswith(".")]
         files = [Path(folder, name) for name in names if name.endswith(".json") and not name.startswith(".")]
-        found += [file for file in files if file.is_file()]
+        # A link to nothing too: what cannot be opened is named.
+        found += [file for file in files if file.is_file() or file.is_symlink()]
         if len(found) > MAX_FILES:
             raise UserError(f"{path} holds more than {MAX_FILES:,} JSON files: give a folder of ARC tasks alone")
     if not found:

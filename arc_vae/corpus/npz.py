@@ -1,5 +1,6 @@
 """The user's own corpus: an `.npz` file, or a folder of them."""
 
+import logging
 from functools import cached_property
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from arc_vae.common.errors import UserError, require
 from arc_vae.corpus.corpus import SPLITS, Corpus, check_source_arguments, split_sizes
 from arc_vae.corpus.npz_files import read_npz
 from arc_vae.corpus.stable_random import StableRandom
+
+log = logging.getLogger(__name__)
 
 
 def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
@@ -22,7 +25,8 @@ def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
 
     Raises:
         UserError: nothing at `path`, no `.npz` file in the folder, a mixed folder, fewer
-            than 10 grids to split, or a fault in a file (named with key, index and value).
+            than 10 grids to split, none of them with an object, or a fault in a file
+            (named with key, index and value).
     """
     path = Path(path).expanduser()
     contents = {file: read_npz(file) for file in _files(path)}
@@ -37,6 +41,8 @@ def load_corpus(path: str | Path, seed: int = 0) -> Corpus:
         grids = {split: _join([grids[split] for grids in contents.values()]) for split in SPLITS}
     else:
         grids = _split(_join([array for grids in contents.values() for array in grids.values()]), path, seed)
+    if not grids["train"].any():
+        raise UserError(f"{path}: every cell to train on is 0, the background: give grids that hold objects")
     return Corpus(path.resolve().name, **grids)
 
 
@@ -46,9 +52,12 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"{path} does not exist: give an .npz file or a folder of them")
-    files = sorted(file for file in path.glob("*.npz") if file.is_file())
+    # A link to nothing too: what cannot be opened is named.
+    files = sorted(file for file in path.glob("*.npz") if not file.is_dir())
     if not files:
         raise UserError(f"{path} holds no .npz file: give an .npz file or a folder of them")
+    if deeper := sorted({file.parent.name for file in path.glob("*/*.npz")}):
+        log.warning("%s: only its own .npz files are read, none in %s", path, ", ".join(deeper))
     return files
 
 

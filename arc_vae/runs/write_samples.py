@@ -28,7 +28,8 @@ def write_samples(cfg: DictConfig) -> None:
     configure_process()
     # `passes` is the old name of refinement_steps.
     steps = cfg.refinement_steps if cfg.passes is None else cfg.passes
-    require(isinstance(cfg.num_samples, int) and cfg.num_samples >= 1, "num_samples", cfg.num_samples, "at least 1")
+    is_count = isinstance(cfg.num_samples, int) and cfg.num_samples >= 1
+    require(is_count, "num_samples", cfg.num_samples, "an integer of at least 1")
     refuse_without_memory("num_samples", cfg.num_samples, 2 * CELLS * cfg.num_samples)
     seed_fits = isinstance(cfg.seed, int) and 0 <= cfg.seed <= MAX_SEED
     require(seed_fits, "seed", cfg.seed, f"an integer from 0 to {MAX_SEED}")

@@ -46,6 +46,7 @@ def run_sweep(
     settle_submission(sweep)
     jobs = [SweepJob(number, overrides, sweep / str(number)) for number, (overrides, _) in enumerate(variants, first)]
     with undone_when_refused(sweep):
+        launcher.check()
         frozen = [try_out(job, cfg, base) for job, (_, cfg) in zip(jobs, variants, strict=True)]
     if launcher.dry_run:
         leave_as_it_was(sweep)
@@ -94,6 +95,7 @@ def rerun_unfinished(sweep: Path, launcher_config: DictConfig) -> int:
     if not jobs:
         return 0
     launcher = instantiate(launcher_config)
+    launcher.check()
     if launcher.dry_run:
         print(describe_launch(jobs, launcher.describe(jobs)))
         return 0

@@ -12,7 +12,6 @@ from queue import Queue
 from types import FrameType
 from typing import Any, Literal
 
-from arc_vae.common.errors import require
 from arc_vae.common.inside import inside
 from arc_vae.common.printable import printable
 from arc_vae.configuration.trust import trust_argument
@@ -91,10 +90,6 @@ def run_jobs(jobs: Sequence[SweepJob], max_parallel: int | Literal["auto"]) -> N
         Interrupted: a signal asked to stop; the jobs that ran have saved themselves and ended.
     """
     cores = len(os.sched_getaffinity(0))
-    wanted = "auto, or a number of at least 1"
-    require(
-        max_parallel == "auto" or (isinstance(max_parallel, int) and max_parallel >= 1), "jobs", max_parallel, wanted
-    )
     gpus = gpu_slots(jobs)
     at_once = min((len(gpus) or cores) if max_parallel == "auto" else max_parallel, max(len(jobs), 1))
     # Threads that wait spin: two processes that do not divide the cores take twice as long as one after the other.

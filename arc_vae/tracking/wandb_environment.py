@@ -87,15 +87,16 @@ def begin_run(cfg: DictConfig, overrides: Iterable[str]) -> None:
         UserError: a value that W&B does not take.
     """
     _apply(cfg, environment_settings(), overrides)
-    run_id = os.environ.get(RUN_ID, "") if "run_id" not in typed_keys(overrides) else ""
-    if run_id and not ID.fullmatch(run_id):
+    ours = "run_id" not in typed_keys(overrides) and os.environ.get(RUN_ID)
+    run_id = str(ours or cfg.run_id)
+    if not ID.fullmatch(run_id):
         raise UserError(
-            f"{RUN_ID}={run_id}: must be 1 to 64 letters, digits, '.', '_' and '-': it is part of the run "
-            "directory's name too"
+            f"{RUN_ID if ours else 'run_id'}={run_id}: must be 1 to 64 letters, digits, '.', '_' and '-': it is part "
+            "of the run directory's name too"
         )
     # Written out: W&B and the run directory's name would each draw one.
     with read_write(cfg):
-        cfg.run_id = run_id or cfg.run_id
+        cfg.run_id = run_id
 
 
 def go_on_with_run(cfg: DictConfig, overrides: Iterable[str]) -> None:
@@ -118,17 +119,17 @@ def begin_job(cfg: DictConfig, sweep: str, number: int, own: Collection[str], ba
         cfg.wandb.name = " ".join([*prefix, str(number), literal(" ".join(words))]).rstrip()
 
 
-def refuse_one_id_for_a_sweep() -> None:
-    """See that the variables suit a sweep, before anything of it is written.
+def refuse_one_id_for_a_sweep(overrides: Iterable[str] = ()) -> None:
+    """See that the variables and the command line suit a sweep, before anything of it is written.
 
     Raises:
         UserError: they name one run for all of its jobs, or hold a value that W&B does not take.
     """
+    own = "a sweep's jobs are runs of their own in W&B"
     if run_id := os.environ.get(RUN_ID):
-        raise UserError(
-            f"{RUN_ID}={run_id}: a sweep's jobs are runs of their own in W&B; unset it, and give WANDB_RUN_GROUP to "
-            "name them together"
-        )
+        raise UserError(f"{RUN_ID}={run_id}: {own}; unset it, and give WANDB_RUN_GROUP to name them together")
+    if "run_id" in typed_keys(overrides):
+        raise UserError(f"run_id: {own}; leave it out, and give wandb.group to name them together")
     environment_settings()
 
 

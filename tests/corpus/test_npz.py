@@ -198,3 +198,25 @@ def test_the_source_reads_the_files_once(tmp_path):
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(InvalidValue):
         NpzSource(**arguments)
+
+
+def test_a_folder_within_a_folder_is_named_and_not_read(tmp_path, caplog):
+    (tmp_path / "inner").mkdir()
+    np.savez(tmp_path / "mine.npz", grids=numbered(10))
+    np.savez(tmp_path / "inner" / "more.npz", grids=numbered(10))
+    with caplog.at_level("WARNING"):
+        assert sum(load_corpus(tmp_path).sizes.values()) == 10
+    assert "only its own .npz files are read, none in inner" in caplog.text
+
+
+def test_a_link_to_nothing_is_named(tmp_path):
+    np.savez(tmp_path / "mine.npz", grids=numbered(10))
+    (tmp_path / "gone.npz").symlink_to(tmp_path / "nowhere.npz")
+    with pytest.raises(UserError, match=r"gone\.npz cannot be opened \(No such file"):
+        load_corpus(tmp_path)
+
+
+def test_grids_without_an_object_are_refused(tmp_path):
+    np.savez(tmp_path / "mine.npz", grids=np.zeros((20, 16, 16), np.uint8))
+    with pytest.raises(UserError, match="every cell to train on is 0"):
+        load_corpus(tmp_path / "mine.npz")

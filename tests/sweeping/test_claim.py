@@ -25,6 +25,9 @@ class Launcher:
     def __init__(self):
         self.ran: list[int] = []
 
+    def check(self):
+        pass
+
     def run(self, jobs):
         for job in jobs:
             self.ran.append(job.number)

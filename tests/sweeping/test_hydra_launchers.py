@@ -109,6 +109,7 @@ def launched(monkeypatch, tmp_path):
         config=compose(None, ["seed=0"]),
         snapshot=False,
         dry_run=False,
+        check=lambda: None,
         run=partial(run_here, None),
         task_function=print,
     )

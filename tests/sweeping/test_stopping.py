@@ -43,6 +43,9 @@ class Launcher:
     def __init__(self, jobs: int):
         self.jobs = jobs
 
+    def check(self):
+        pass
+
     def run(self, jobs):
         local.run_jobs(jobs, self.jobs)
 
