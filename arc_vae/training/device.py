@@ -21,8 +21,8 @@ FLOAT16_INSTRUCTIONS = ("avx512_fp16", "amx_fp16")
 # torch doubles the factor after 2,000 steps without an overflow and halves it at each.
 FLOAT16_SCALE = 128.0
 
-# Steps from which a GPU's run is compiled, which takes half a minute: a guess, since no GPU has compared graphs with and
-# without. On CPUs compiling was measured to gain nothing.
+# Steps from which a GPU's run is compiled, which takes half a minute: a guess, since no GPU has compared graphs with
+# and without. On CPUs compiling was measured to gain nothing.
 COMPILE_FROM_STEPS = 200_000
 
 # glibc's names for what `mallopt` sets (malloc.h), and the largest threshold it accepts.
