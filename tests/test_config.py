@@ -76,7 +76,7 @@ def test_the_defaults_are_the_contracts():
 def test_smokes_number_of_grids_is_the_atomic_corpuss_alone(data, grids):
     cfg = composed("experiment=smoke", *data)
     validate_config(cfg, "config")
-    assert (cfg.data.get("num_grids"), cfg.training.max_epochs) == (grids, 24)
+    assert (cfg.data.get("num_grids"), cfg.training.max_epochs) == (grids, 36)
 
 
 @pytest.mark.parametrize(

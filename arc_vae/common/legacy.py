@@ -24,6 +24,9 @@ TARGETS = {
     "arc_vae.training.muon.Muon": "arc_vae.training.Muon",
 }
 
+# Arguments that a class has had since, and what older runs did without them.
+ARGUMENTS: dict[str, dict[str, Any]] = {"arc_vae.training.Trainer": {"cuda_graph": "auto"}}
+
 # `class` of encoder.pth and decoder.pth.
 CLASSES = {
     "arc_vae.models.decoder.Decoder": "arc_vae.models.Decoder",
@@ -42,11 +45,12 @@ WEIGHTS = {"stations.forms.": "pose_codec.form_prior."}
 
 
 def upgrade_config(config: Any) -> Any:
-    """Plain containers of a configuration with every old `_target_` under its name of today."""
+    """Plain containers of a configuration with every old `_target_` under its name of today, and its arguments."""
     if isinstance(config, dict):
         upgraded = {key: upgrade_config(value) for key, value in config.items()}
         if isinstance(target := upgraded.get("_target_"), str):
             upgraded["_target_"] = TARGETS.get(target, target)
+            upgraded = {**upgraded, **{k: v for k, v in ARGUMENTS.get(target, {}).items() if k not in upgraded}}
         return upgraded
     return [upgrade_config(item) for item in config] if isinstance(config, list) else config
 
