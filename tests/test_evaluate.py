@@ -42,6 +42,11 @@ def contents(run):
 
 def test_the_same_corpus_elsewhere_gives_the_same_metrics(place, run):
     metrics = json.loads((run / "metrics.json").read_text())
+    told = {"mig": 0.5}
+    for epoch, kept in ((metrics["best_epoch"], metrics | {"factors": told}), (99, metrics)):
+        (run / "metrics.json").write_text(json.dumps(metrics | {"factors": told, "best_epoch": epoch}))
+        run_command("evaluate", f"run={run}", "data.path=moved/mine.npz", cwd=place)
+        assert json.loads((run / "metrics.json").read_text()) == kept
     (run / "metrics.json").unlink()
     gone = run_command("evaluate", f"run={run}", cwd=place, check=False)
     assert gone.returncode == 2 and "mine.npz does not exist" in gone.stderr and "data.path=<its place>" in gone.stderr
