@@ -137,7 +137,7 @@ def test_codes_that_state_objects_solve_what_grids_do(folder, tmp_path, of_the_g
 def test_learnt_operators_are_searched(tiny_run, folder, tmp_path, monkeypatch, of_the_grid):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     _, model = restore_model(str(run), "cpu")
-    kept = {name: MeanDifference(model.latent_dim) for name in ("rotate_90()", "reflect()")}
+    kept = {name: MeanDifference(model.latent_dim) for name in ("rotate_90()", "reflect(axis=horizontal)")}
     save_operators(run / "checkpoints" / FILE_NAME, model, kept, dict.fromkeys(kept, {}))
     tried = []
     monkeypatch.setattr(MeanDifference, "forward", lambda self, z: tried.append(len(z)) or z)

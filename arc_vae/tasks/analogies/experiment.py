@@ -14,8 +14,7 @@ from arc_vae.tasks.analogies.spaces import GridSpace, space_of
 
 log = logging.getLogger(__name__)
 
-# arXiv 2311.08083: a VAE with vector arithmetic on its codes; shares of the tasks solved. Trained on other grids, and
-# judged otherwise than by 256 padded cells.
+# A VAE with vector arithmetic on its codes; shares of the tasks solved. Its training data and its judging are others.
 PUBLISHED = {"source": "arXiv 2311.08083", "arc": 0.02, "concept_arc": 0.088}
 ARITHMETIC, IN_CODES, IN_GRIDS = "vector arithmetic", "search in codes", "search in grids"
 
