@@ -23,7 +23,7 @@ def solved_by_arithmetic(model: VAE, given: Given) -> list[bool]:
 
 
 def surviving(model: VAE, given: Given) -> list[bool]:
-    """Of which tasks every train output is decoded from its own code: no program on codes explains another."""
+    """Which tasks have every train output decoded from its own code; programs on codes are searched for those alone."""
     if not given.names:
         return []
     decoded = decode_grids(model, encode(model, given.outputs), apart=False)
