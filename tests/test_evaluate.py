@@ -12,7 +12,9 @@ from test_refusals import refusal
 from arc_vae import evaluate
 from arc_vae.corpus import load_corpus
 from arc_vae.corpus.atomic.source import AtomicSource
+from arc_vae.runs.evaluate_run import factors_told
 from arc_vae.runs.other_corpus import free_file, held_out
+from arc_vae.runs.run_directory import RunDirectory
 
 NPZ = [word for word in TINY if not word.startswith(("data.", "training.max_epochs", "name="))]
 
@@ -45,8 +47,20 @@ def test_the_same_corpus_elsewhere_gives_the_same_metrics(place, run):
     (run / "metrics.json").unlink()
     gone = run_command("evaluate", f"run={run}", cwd=place, check=False)
     assert gone.returncode == 2 and "mine.npz does not exist" in gone.stderr and "data.path=<its place>" in gone.stderr
+    factors = {"factors": {"mig": 0.5}}  # what `arc_vae.factors` added stays
+    (run / "metrics.json").write_text(json.dumps({**factors, "best_epoch": metrics["best_epoch"]}))
     done = run_command("evaluate", f"run={run}", "data.path=moved/mine.npz", cwd=place)
-    assert json.loads((run / "metrics.json").read_text()) == metrics and "pixel_accuracy" in done.stdout
+    assert json.loads((run / "metrics.json").read_text()) == metrics | factors and "pixel_accuracy" in done.stdout
+
+
+def test_factors_are_those_of_the_best_epoch(tmp_path):
+    directory = RunDirectory(tmp_path)
+    assert factors_told(directory, {"best_epoch": 3}) == {}
+    for text in ("{", "[]", "{}", '{"factors": {}, "best_epoch": 2}', '{"best_epoch": 3}'):
+        directory.metrics_file.write_text(text)
+        assert factors_told(directory, {"best_epoch": 3}) == {}
+    directory.metrics_file.write_text('{"factors": {"mig": 1}, "best_epoch": 3}')
+    assert factors_told(directory, {"best_epoch": 3}) == {"factors": {"mig": 1}}
 
 
 def test_another_corpus_in_its_place_is_refused_in_a_sentence(place, run):

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,16 @@ MAX_DEPTH = 3  # of objects and lists around a task
 # Files of the ARC-AGI sets: the same name is the same task, in whatever folder.
 _ARC_ID = re.compile(r"[0-9a-f]{8}")
 _REMEDY = "mend the file or take it out"
+
+
+class FoundPair(NamedTuple):
+    """One pair as it stands in a file: its task, its part (train, test, another; "" where a task has no parts) and its
+    grids, integers (height, width).
+    """
+
+    task: str
+    part: str
+    grids: list[np.ndarray]
 
 
 @dataclass
@@ -63,24 +73,36 @@ def read_tasks(path: Path) -> ArcTasks:
     Raises:
         UserError: nothing there, a file that is broken or too large, or no grid up to 16×16 in it all.
     """
-    tasks, without = ArcTasks(), []
-    for file in _files(path):
-        before = tasks.num_pairs
-        name = str(file.relative_to(path).with_suffix("")) if path.is_dir() else file.stem
-        task = file.stem if _ARC_ID.fullmatch(file.stem) else name
-        for owner, pair in _tasks_in(_parse(file), task, file):
-            tasks.add(owner, pair)
-        if tasks.num_pairs == before:
-            without.append(file.name)
+    tasks = ArcTasks()
+    for found in read_pairs(path):
+        tasks.add(found.task, found.grids)
     if not tasks.grids:
         sizes = f", {tasks.too_large} larger ones were left out" if tasks.too_large else ""
         raise UserError(
             f"{path} holds no ARC grid up to {SIZE}×{SIZE}{sizes}: give ARC tasks as JSON, "
             '{"train": [{"input": …, "output": …}, …], "test": […]}'
         )
-    if without:
-        log.warning("%s: no ARC grid in %s: ignored", path, _some(without))
     return tasks
+
+
+def read_pairs(path: Path) -> Iterator[FoundPair]:
+    """Every pair of a JSON file, or of all JSON files of a folder; files without any are named in the log.
+
+    Raises:
+        UserError: nothing there, or a file that is broken or too large.
+    """
+    files, without = _files(path), []
+    for file in files:
+        name = str(file.relative_to(path).with_suffix("")) if path.is_dir() else file.stem
+        task = file.stem if _ARC_ID.fullmatch(file.stem) else name
+        empty = True
+        for found in _tasks_in(_parse(file), task, file):
+            empty = False
+            yield found
+        if empty:
+            without.append(file.name)
+    if 0 < len(without) < len(files):
+        log.warning("%s: no ARC grid in %s: ignored", path, _some(without))
 
 
 def _some(names: list[str]) -> str:
@@ -126,19 +148,19 @@ def _parse(file: Path) -> Any:
         raise UserError(f"{file} is not JSON ({error}): {_REMEDY}") from error
 
 
-def _tasks_in(content: Any, task: str, file: Path, depth: int = 0) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """(task, grids) of every pair in a file's content; what is not ARC yields nothing."""
+def _tasks_in(content: Any, task: str, file: Path, depth: int = 0) -> Iterator[FoundPair]:
+    """Every pair in a file's content; what is not ARC yields nothing."""
     where = f"{file}: task {task},"
     if depth > MAX_DEPTH:
         return
     if isinstance(content, dict) and "input" in content:
         content = [content]
     if _are_pairs(content):
-        yield from ((task, pair) for pair in _read_pairs(content, f"{where} pair"))
+        yield from (FoundPair(task, "", pair) for pair in _read_pairs(content, f"{where} pair"))
     elif isinstance(content, dict) and _is_task(content):
         for part, pairs in content.items():
             if part in ("train", "test") or _are_pairs(pairs):
-                yield from ((task, pair) for pair in _read_pairs(pairs, f"{where} {part} pair"))
+                yield from (FoundPair(task, part, pair) for pair in _read_pairs(pairs, f"{where} {part} pair"))
     elif isinstance(content, dict):
         for key, value in content.items():
             yield from _tasks_in(value, key, file, depth + 1)

@@ -58,7 +58,7 @@ def closing_words(results: dict) -> str:
     lines = []
     for part, title in PARTS:
         if results[part]:
-            lines += [f"operations {title}", *_aligned([HEAD, *table_rows(results[part])]), ""]
+            lines += [f"operations {title}", *aligned([HEAD, *table_rows(results[part])]), ""]
     return "\n".join([*lines, EXPLAINED, told_sentence(results["told"]), results["gate"]["sentence"]])
 
 
@@ -92,6 +92,7 @@ def _section(results: dict) -> str:
     return section("Operations in latent space", "".join(parts))
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows of text as lines, their columns one below the other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

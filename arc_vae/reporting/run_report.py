@@ -13,6 +13,7 @@ from arc_vae.common.json_files import read_json_object
 from arc_vae.evaluation.catalog import CATALOG
 from arc_vae.evaluation.metrics_file import read_metrics_file
 from arc_vae.evaluation.noise import against_noise, doubts, with_error
+from arc_vae.reporting.analogies_tables import analogies_section
 from arc_vae.reporting.curves import draw_curves
 from arc_vae.reporting.html import badge, image, page, section, table
 from arc_vae.reporting.operations_tables import operations_section
@@ -51,6 +52,7 @@ def write_report(directory: Path) -> Path:
         _figures(metrics, records),
         section("Curves", image(draw_curves(records), "Curves over epochs")) if records else "",
         operations_section(_json(directory / "operations.json")),
+        analogies_section(_json(directory / "analogies.json")),
         *(_picture(directory, pattern, caption) for pattern, caption in PICTURES),
         _details(directory, metrics),
     ]

@@ -7,6 +7,7 @@ import torch
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.files import write_json
+from arc_vae.common.json_files import read_json_object
 from arc_vae.common.provenance import git_state, versions
 from arc_vae.common.torch_files import load_checkpoint
 from arc_vae.corpus.corpus import Corpus
@@ -92,8 +93,12 @@ def measure_run(
 def evaluate_run(
     directory: RunDirectory, experiment: Experiment, corpus: Corpus, record: MetricsLog | None = None
 ) -> dict:
-    """Evaluate the best checkpoint on the test split; write metrics.json, then draw the closing pictures."""
+    """Evaluate the best checkpoint on the test split; write metrics.json, then draw the closing pictures.
+
+    What `arc_vae.factors` added to metrics.json stays, as long as the best checkpoint is the same.
+    """
     metrics, evaluation, trained = measure_run(directory, experiment, corpus)
+    metrics |= factors_told(directory, metrics)
     metrics["trained_too_little"] = explain_length(directory, experiment, corpus, metrics, trained["step"])
     if metrics["trained_too_little"]:
         metrics["fallback"] = [TRAINED_TOO_LITTLE]
@@ -105,6 +110,16 @@ def evaluate_run(
         record.summary(metrics)
         record.artifact(directory.metrics_file, name="metrics", type="metrics")
     return metrics
+
+
+def factors_told(directory: RunDirectory, metrics: dict) -> dict:
+    """The factors in the metrics.json so far, if they are of the same epoch; nothing where it is missing or damaged."""
+    try:
+        before = read_json_object(directory.metrics_file, "")
+    except UserError:
+        return {}
+    same = "factors" in before and before.get("best_epoch") == metrics["best_epoch"]
+    return {"factors": before["factors"]} if same else {}
 
 
 def explain_length(
