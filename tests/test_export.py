@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import call_command
-from operations.grids import rectangles
+from operations.grids import rectangles, serpentine
 from scipy import special
 
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.exporting import onnx_files, stand_ins
 from arc_vae.models import BetaVAE, ObjectSlotVAE
 from arc_vae.models.object_slots.components import label_components
+from arc_vae.models.object_slots.layers import cumulative_product
 from arc_vae.models.object_slots.placement import _collisions
 from arc_vae.runs.run_directory import RunDirectory
 
@@ -37,13 +38,6 @@ def test_the_normal_distribution_to_its_last_digits():
     assert (np.abs(stand_ins.icdf(share).numpy() - wanted) <= 1e-13 * np.maximum(1, np.abs(wanted))).all()
 
 
-def serpentine():
-    grid = np.zeros((16, 16), np.uint8)
-    grid[::2] = 1
-    grid[np.arange(1, 16, 2), np.where(np.arange(1, 16, 2) % 4 == 1, 15, 0)] = 1
-    return grid
-
-
 def test_a_fixed_number_of_rounds_finds_the_longest_components():
     random = np.random.default_rng(0)
     noise = (random.random((200, 16, 16)) < 0.5) * random.integers(1, 3, (200, 16, 16))
@@ -54,8 +48,8 @@ def test_a_fixed_number_of_rounds_finds_the_longest_components():
 
 def test_products_searches_and_collisions_are_the_originals():
     x = torch.rand(5, 4)
-    assert torch.allclose(stand_ins.cumprod(x, dim=1), x.cumprod(dim=1))
-    assert stand_ins.cumprod(x > 0.3, dim=1).equal((x > 0.3).cumprod(dim=1))
+    assert torch.allclose(cumulative_product(x), x.cumprod(dim=1))
+    assert cumulative_product((x > 0.3).long()).equal((x > 0.3).cumprod(dim=1))
     taken, shape = (torch.from_numpy(rectangles(40, seed=seed) > 0).float() for seed in (1, 2))
     assert torch.equal(stand_ins.collisions(taken, shape), _collisions(taken, shape))
     prior = small(ObjectSlotVAE).decoder.pose_codec.form_prior

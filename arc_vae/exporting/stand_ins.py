@@ -1,8 +1,8 @@
 """What stands in for operations that ONNX or ONNX Runtime lacks, while a model is traced.
 
-Each gives what the original gives, by sums, products and comparisons alone. ONNX has no cumulative product, no inverse
-error function and no search in sorted values; ONNX Runtime has Erf in float32 alone and no FFT of these; a loop that
-ends when nothing changes cannot be traced; and bare numbers are rounded to float32.
+Each gives what the original gives, by sums, products and comparisons alone. ONNX has no inverse error function and no
+search in sorted values; ONNX Runtime has Erf in float32 alone and no FFT of these; a loop that ends when nothing
+changes cannot be traced; and bare numbers are rounded to float32.
 """
 
 import math
@@ -102,14 +102,6 @@ def icdf(share: Tensor) -> Tensor:
     return torch.where(q.abs() <= _exactly(0.425), middle, outside)
 
 
-def cumprod(x: Tensor, dim: int) -> Tensor:
-    """Products of the first, the first two, … along a dimension of fixed length."""
-    parts = list((x.long() if x.dtype == torch.bool else x).unbind(dim))
-    for index in range(1, len(parts)):
-        parts[index] = parts[index - 1] * parts[index]
-    return torch.stack(parts, dim)
-
-
 def label_components(grids: Tensor) -> Tensor:
     """As the model's own, in a fixed number of rounds: in each, a cell and the cell whose number it has take the
     largest number around it, and then that of the cell which has that one, so that numbers travel ever further.
@@ -173,7 +165,6 @@ def stand_ins() -> Iterator[None]:
         f"{models}.object_slots.symmetries.Symmetries.canonical": canonical,
         f"{models}.object_slots.placement._collisions": collisions,
         f"{models}.object_slots.form_prior.FormPrior.icdf": form_icdf,
-        "torch.Tensor.cumprod": cumprod,
     }
     with ExitStack() as stack:
         for place, stand_in in places.items():

@@ -11,6 +11,7 @@ from arc_vae.models import decoding
 from arc_vae.models.base import VAE
 from arc_vae.operations.catalogue import recolour, reflect, remove, rotate_90, scale, translate
 from arc_vae.operations.codes import decode, states_objects
+from arc_vae.operations.learnt import learnt_operators
 from arc_vae.operations.operation import Operation
 
 
@@ -29,8 +30,7 @@ def available(model: VAE) -> dict[str, Operation]:
             remove("largest"),
         ]
     else:
-        learnt = getattr(model, "learnt_operators", {})
-        found = [operation for operation in learnable() if operation.name in learnt]
+        found = [operation for operation in learnable() if operation.name in learnt_operators(model)]
     return {operation.name: operation.on(model) for operation in [*found, scale(2)]}
 
 

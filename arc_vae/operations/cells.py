@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from arc_vae.common.grids import BACKGROUND, SIZE
+from arc_vae.models.object_slots.components import pick
 from arc_vae.operations.drawing import draw, object_cells, read_grids, shifted
 from arc_vae.operations.rules import Rule
 from arc_vae.operations.scene import BORDER, FINE, NOT_THERE, OVERLAP, boxes_overlap, symmetries
@@ -75,8 +76,7 @@ class Scale(GridStep):
 def enlarged(cells: Tensor, factor: Tensor) -> Tensor:
     """Cells (N, 16, 16) in the upper left corner, each made a block of factor × factor, factors (N,)."""
     source = torch.arange(SIZE, device=cells.device) // factor[:, None]
-    rows = cells.gather(1, source[:, :, None].expand(-1, -1, SIZE))
-    return rows.gather(2, source[:, None].expand(-1, SIZE, -1))
+    return pick(cells, source, source)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 
 from arc_vae.common.grids import BACKGROUND, SIZE
-from arc_vae.models.object_slots.components import assign_to_slots, bounding_boxes, count_components, crop_to_corner
+from arc_vae.models.object_slots.components import (
+    assign_to_slots,
+    bounding_boxes,
+    count_components,
+    crop_to_corner,
+    pick,
+)
 from arc_vae.operations.scene import Scene, symmetries
 
 
@@ -47,6 +53,5 @@ def shifted(cells: Tensor, shift: Tensor) -> Tensor:
     places = torch.arange(SIZE, device=cells.device)
     source = places[None, None] - shift[:, :, None]  # (B, 2, 16)
     inside = (source >= 0) & (source < SIZE)
-    rows, columns = source.clamp(0, SIZE - 1).unbind(dim=1)
-    moved = cells.gather(1, rows[:, :, None].expand(-1, -1, SIZE)).gather(2, columns[:, None].expand(-1, SIZE, -1))
+    moved = pick(cells, *source.clamp(0, SIZE - 1).unbind(dim=1))
     return moved & (inside[:, 0, :, None] & inside[:, 1, None])

@@ -12,7 +12,8 @@ from arc_vae.operations.applying import learnable
 from arc_vae.operations.codes import states_objects
 from arc_vae.operations.fitting import fit_operators, varied
 from arc_vae.operations.gate import gate
-from arc_vae.operations.store import FILE_NAME, give_operators, learnt_operators, load_operators, save_operators
+from arc_vae.operations.learnt import learnt_operators
+from arc_vae.operations.store import FILE_NAME, give_operators, load_operators, save_operators
 from arc_vae.operations.telling import tell_operations
 from arc_vae.operations.trials import Trial, Trials, on_one_object, on_the_grid, others
 from arc_vae.runs.run_directory import RunDirectory

@@ -75,13 +75,18 @@ class Ridge(nn.Module):
         return made
 
 
+def learnt_operators(model: VAE) -> dict[str, nn.Module]:
+    """Those that the model was given, by the names of the operations."""
+    return dict(getattr(model, "learnt_operators", {}))
+
+
 def learnt_operator(model: VAE, name: str) -> nn.Module:
     """The learnt operator of that name.
 
     Raises:
         UserError: the model has none.
     """
-    learnt = getattr(model, "learnt_operators", {})
+    learnt = learnt_operators(model)
     if name not in learnt:
         raise UserError(
             f"{type(model).__name__} has no operator for {name} (it has {', '.join(learnt) or 'none'}): fit some with "

@@ -60,11 +60,6 @@ def give_operators(model: VAE, operators: dict[str, nn.Module]) -> None:
     setattr(model, "learnt_operators", learnt)  # noqa: B010  no part of what every model offers
 
 
-def learnt_operators(model: VAE) -> dict[str, nn.Module]:
-    """Those that the model was given."""
-    return dict(getattr(model, "learnt_operators", {}))
-
-
 def _rebuilt(entry: dict, path: Path) -> nn.Module:
     try:
         with limited_to(entry["state_dict"], str(path)):

@@ -2,10 +2,9 @@
 
 from html import escape
 
-from arc_vae.reporting.html import section, table
+from arc_vae.reporting.html import section_of_file, table
 from arc_vae.reporting.operations_tables import aligned
 
-TITLE = "ARC tasks by analogy"
 HEAD = ("way", "solved", "share", "right, size open", "explained, test wrong", "cut off")
 EXPLAINED = (
     "solved: all 256 padded cells of every test output right; size open: the last row or column of a test output is "
@@ -46,15 +45,10 @@ def closing_words(results: dict) -> str:
 
 def analogies_section(results: dict) -> str:
     """A section of the report, HTML, or nothing where there are no results."""
-    if not results:
-        return ""
-    try:
-        return _section(results)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return section(TITLE, "<p>analogies.json is damaged: run the command again.</p>")
+    return section_of_file("ARC tasks by analogy", "analogies.json", results, _body)
 
 
-def _section(results: dict) -> str:
+def _body(results: dict) -> str:
     ways = table(HEAD, [tuple(map(escape, row)) for row in table_rows(results)])
     words = "".join(f"<p class=muted>{escape(sentence)}</p>" for sentence in sentences(results))
     programs = [
@@ -64,4 +58,4 @@ def _section(results: dict) -> str:
     ]
     found = table(("task", "way", "program", "on its test"), programs) if programs else ""
     folded = f"<details><summary>What was found, by task</summary>{found}</details>" if found else ""
-    return section(TITLE, ways + words + folded)
+    return ways + words + folded

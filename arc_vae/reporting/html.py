@@ -1,7 +1,7 @@
 """Pieces of a self-contained HTML page: no script, and nothing fetched from anywhere."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 STYLE = """
@@ -36,6 +36,16 @@ def page(title: str, sections: Iterable[str]) -> str:
 
 def section(title: str, body: str) -> str:
     return f"<section><h2>{escape(title)}</h2>\n{body}</section>\n"
+
+
+def section_of_file(title: str, file: str, results: dict, tell: Callable[[dict], str]) -> str:
+    """What `tell` makes of a file's results, HTML; a word where they are not what it reads; "" where there are none."""
+    if not results:
+        return ""
+    try:
+        return section(title, tell(results))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return section(title, f"<p>{file} is damaged: run the command again.</p>")
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

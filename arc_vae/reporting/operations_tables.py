@@ -2,7 +2,7 @@
 
 from html import escape
 
-from arc_vae.reporting.html import badge, section, table
+from arc_vae.reporting.html import badge, section_of_file, table
 
 HEAD = (
     "operation",
@@ -72,15 +72,10 @@ def told_sentence(told: dict) -> str:
 
 def operations_section(results: dict) -> str:
     """A section of the report, HTML, or nothing where there are no results."""
-    if not results:
-        return ""
-    try:
-        return _section(results)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return section("Operations in latent space", "<p>operations.json is damaged: run the command again.</p>")
+    return section_of_file("Operations in latent space", "operations.json", results, _body)
 
 
-def _section(results: dict) -> str:
+def _body(results: dict) -> str:
     gate = results["gate"]
     mark = badge(gate["decision"], {"go on": "good", "iterate": "open"}.get(gate["decision"], "bad"))
     parts = [f"<p>{mark} {escape(gate['sentence'])}</p>", f"<p>{escape(told_sentence(results['told']))}</p>"]
@@ -89,7 +84,7 @@ def _section(results: dict) -> str:
         if results[part]:
             rows = [tuple(map(escape, row)) for row in table_rows(results[part])]
             parts.append(f"<h3>Operations {title}</h3>{table(HEAD, rows)}")
-    return section("Operations in latent space", "".join(parts))
+    return "".join(parts)
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:

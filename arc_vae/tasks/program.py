@@ -55,8 +55,8 @@ def program_operation(steps: Sequence[Step]) -> Operation:
 
 
 _OBJECTS = {"grid": "all objects together", "each": "each object"}
-_TURNS = {1: "by 90° counter-clockwise", 2: "by 180°", 3: "by 90° clockwise"}
-_AXES = {
+TURNS = {1: "by 90° counter-clockwise", 2: "by 180°", 3: "by 90° clockwise"}
+MIRRORS = {
     "horizontal": "left and right",
     "vertical": "up and down",
     "diagonal": "about the diagonal",
@@ -77,10 +77,10 @@ def _words(step: Step) -> str:
             return f"move {what} {way}"
         case "rotate_90":
             whole = "the whole grid" if step["of"] == "grid" else what
-            return f"turn {whole} {_TURNS[step['times']]}"
+            return f"turn {whole} {TURNS[step['times']]}"
         case "reflect":
             whole = "the whole grid" if step["of"] == "grid" else what
-            return f"mirror {whole} {_AXES[step['axis']]}"
+            return f"mirror {whole} {MIRRORS[step['axis']]}"
         case "recolour":
             colors = step["colors"]
             return f"give {what} colour {colors}" if isinstance(colors, int) else _swap(colors)

@@ -135,6 +135,25 @@ class TrainingStep:
         return torch.zeros_like(norm) if left_out and before > 1 else norm
 
 
+class FetchedRecords:
+    """Steps' records on their way from the device: number, learning rate and values of each."""
+
+    def __init__(self, records: list[tuple[int, float, Tensor]]):
+        self.steps = [(step, learning_rate) for step, learning_rate, _ in records]
+        rows = torch.stack([values for _, _, values in records])
+        self.rows, self.arrived = rows, None
+        if rows.is_cuda:
+            self.rows = torch.empty(rows.shape, pin_memory=True).copy_(rows, non_blocking=True)
+            self.arrived = torch.cuda.Event()
+            self.arrived.record()
+
+    def __iter__(self) -> Iterator[tuple[int, float, list[float]]]:
+        if self.arrived:
+            self.arrived.synchronize()
+        for (step, learning_rate), row in zip(self.steps, self.rows.tolist(), strict=True):
+            yield step, learning_rate, row
+
+
 class StepLog:
     """Gathers an epoch's step records on the device, writes them `SYNC_EVERY_STEPS` at a time, counting them.
 
@@ -155,13 +174,11 @@ class StepLog:
         self.pending.append((step, learning_rate, values))
         if len(self.pending) < SYNC_EVERY_STEPS:
             return False
-        before, self.fetched = self.fetched, FetchedRecords(self.pending)
-        self.pending = []
-        if not values.is_cuda:
-            before, self.fetched = self.fetched, None
-        if before:
-            self._write(before)
-        return before is not None
+        fetched, self.pending = FetchedRecords(self.pending), []
+        due, self.fetched = (self.fetched, fetched) if values.is_cuda else (fetched, None)
+        if due:
+            self._write(due)
+        return due is not None
 
     def flush(self) -> None:
         """Write what is fetched and what is pending.
@@ -175,32 +192,13 @@ class StepLog:
             self._write(FetchedRecords(self.pending))
         self.fetched, self.pending = None, []
 
-    def _write(self, fetched: "FetchedRecords") -> None:
+    def _write(self, fetched: FetchedRecords) -> None:
         for step, learning_rate, row in fetched:
             self.latest = dict(zip(STEP_METRICS, row, strict=True))
             self.record.log({**self.latest, **self.constants, "train/lr": learning_rate}, step=step, epoch=self.epoch)
             refuse_diverged(self.latest, f"at step {step}")
             self.epoch_progress.loss_sum += self.latest["train/loss_total"]
         self.epoch_progress.steps += len(fetched.steps)
-
-
-class FetchedRecords:
-    """Steps' records on their way from the device: number, learning rate and values of each."""
-
-    def __init__(self, records: list[tuple[int, float, Tensor]]):
-        self.steps = [(step, learning_rate) for step, learning_rate, _ in records]
-        rows = torch.stack([values for _, _, values in records])
-        self.rows, self.arrived = rows, None
-        if rows.is_cuda:
-            self.rows = torch.empty(rows.shape, pin_memory=True).copy_(rows, non_blocking=True)
-            self.arrived = torch.cuda.Event()
-            self.arrived.record()
-
-    def __iter__(self) -> Iterator[tuple[int, float, list[float]]]:
-        if self.arrived:
-            self.arrived.synchronize()
-        for (step, learning_rate), row in zip(self.steps, self.rows.tolist(), strict=True):
-            yield step, learning_rate, row
 
 
 def refuse_diverged(metrics: dict, when: str, model: VAE | None = None) -> None:

@@ -113,9 +113,7 @@ def rates_on_device(optimizer: Optimizer, device: torch.device) -> Iterator[list
         yield rates
     finally:
         for group, own in zip(optimizer.param_groups, before, strict=True):
-            group["lr"] = own["lr"]
-            if "capturable" in own:
-                group["capturable"] = own["capturable"]
+            group.update(own)
 
 
 def resolve_cuda_graph(

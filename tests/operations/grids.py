@@ -36,3 +36,11 @@ def rectangles(count: int, seed: int = 0, most: int = 3) -> np.ndarray:
             sizes.add(height * width)
             cells[top : top + height, left : left + width] = random.integers(1, 10)
     return grids
+
+
+def serpentine() -> np.ndarray:
+    """An object that winds through a whole grid (16, 16)."""
+    grid = np.zeros((SIZE, SIZE), np.uint8)
+    grid[::2] = 1
+    grid[np.arange(1, SIZE, 2), np.where(np.arange(1, SIZE, 2) % 4 == 1, SIZE - 1, 0)] = 1
+    return grid

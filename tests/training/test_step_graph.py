@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from operations.grids import serpentine
 
 from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.models import BetaVAE, ObjectSlotVAE, PaletteVAE
@@ -123,18 +124,11 @@ def test_cells_are_numbered_alike_on_both_devices():
     assert torch.equal(label_components(grids.cuda()).cpu(), label_components(grids))
 
 
-def winding() -> torch.Tensor:
-    """An object that winds through the whole grid, (1, 16, 16)."""
-    grid = torch.zeros(1, 16, 16, dtype=torch.uint8)
-    grid[0, ::2] = 5
-    grid[0, 1::4, 15] = grid[0, 3::4, 0] = 5
-    return grid
-
-
 def test_cells_are_numbered_alike_by_products_and_by_rounds():
-    for grids in (some_grids(40), winding(), torch.full((1, 16, 16), 7, dtype=torch.uint8)):
+    winding = torch.from_numpy(serpentine())[None]
+    for grids in (some_grids(40), winding, torch.full((1, 16, 16), 7, dtype=torch.uint8)):
         assert torch.equal(_label_by_products(grids), _label_by_rounds(grids))
-    assert len(_label_by_products(winding()).unique()) == 2
+    assert len(_label_by_products(winding).unique()) == 2
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])

@@ -122,8 +122,16 @@ def bounding_boxes(grids: Tensor) -> tuple[Tensor, Tensor]:
 def crop_to_corner(grids: Tensor) -> Cropped:
     """Integer grids (N, 16, 16) → the same objects in the top left corner, and where they were."""
     corner, extent = bounding_boxes(grids)
-    cells = torch.arange(SIZE, device=grids.device)
-    down, right = ((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1))
-    moved = grids.gather(1, down[:, :, None].expand(-1, -1, SIZE)).gather(2, right[:, None].expand(-1, SIZE, -1))
     empty = (grids == BACKGROUND).flatten(1).all(dim=1)
-    return Cropped(moved, corner, extent.masked_fill(empty[:, None], 1), empty)
+    return Cropped(moved_to_corner(grids, corner), corner, extent.masked_fill(empty[:, None], 1), empty)
+
+
+def moved_to_corner(grids: Tensor, corner: Tensor) -> Tensor:
+    """Grids (N, 16, 16) moved up and left by their corners (N, 2); what crosses the border comes in opposite."""
+    cells = torch.arange(SIZE, device=grids.device)
+    return pick(grids, *((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1)))
+
+
+def pick(grids: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Of grids (N, 16, 16) the cells in these rows and columns, (N, 16) both."""
+    return grids.gather(1, rows[:, :, None].expand(-1, -1, SIZE)).gather(2, columns[:, None].expand(-1, SIZE, -1))

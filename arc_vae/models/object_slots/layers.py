@@ -35,7 +35,7 @@ def residual_stack(width: int, num_blocks: int) -> nn.Sequential:
 def cumulative_product(factors: Tensor) -> Tensor:
     """(B, S, ...) → the products of the first 1 to S along the second axis.
 
-    torch.cumprod's backward pass asks the host whether any factor is 0, for which a GPU has to wait.
+    torch.cumprod's backward pass asks the host whether any factor is 0, for which a GPU has to wait, and ONNX lacks it.
     """
     return torch.stack(list(accumulate(factors.unbind(dim=1), torch.mul)), dim=1)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from arc_vae.common.gaussian import cdf, icdf, interval_width
 from arc_vae.common.grids import NUM_COLORS, NUM_SYMMETRIES, SIZE
 from arc_vae.models.object_slots.form_prior import FormPrior
+from arc_vae.models.object_slots.layers import cumulative_product
 
 OBJECT_COLORS = NUM_COLORS - 1
 
@@ -122,7 +123,7 @@ class PoseCodec(nn.Module):
         """z (B, S) → poses: the inverse of `encode`."""
         stop = self.stop_share()
         level = (cdf(z.double()) - stop) / (1 - stop)
-        count = (level > 0).cumprod(dim=1).sum(dim=1).clamp(min=1)
+        count = cumulative_product((level > 0).long()).sum(dim=1).clamp(min=1)
         form = self.form_prior.icdf(count, level)
         extent, symmetry = form_from_index(form)
         begin, share = self.form_prior.cdf_interval(count, form)

@@ -24,17 +24,11 @@ from arc_vae.tasks.analogies.within import (
     TileWithin,
     TurnWithin,
 )
-from arc_vae.tasks.program import HELD, Step, in_words, objects_in_words, operation_of
+from arc_vae.tasks.program import HELD, MIRRORS, TURNS, Step, in_words, objects_in_words, operation_of
 from arc_vae.tasks.vocabulary import BY_NAME, ONE
 
-_TURNS = {1: "turned by 90° counter-clockwise", 2: "turned by 180°", 3: "turned by 90° clockwise"}
-_MIRRORS = {
-    "horizontal": "mirrored left and right",
-    "vertical": "mirrored up and down",
-    "diagonal": "mirrored about the diagonal",
-    "antidiagonal": "mirrored about the other diagonal",
-}
-IMAGES = {**_TURNS, **{AXES[axis]: words for axis, words in _MIRRORS.items()}}
+_MIRRORED = {AXES[axis]: f"mirrored {way}" for axis, way in MIRRORS.items()}
+IMAGES = {**{times: f"turned {way}" for times, way in TURNS.items()}, **_MIRRORED}
 TILES = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 1), (3, 3))
 FACTORS = (2, 3, 4)
 RULES = (*ONE, *(f"every color {color}" for color in range(1, NUM_COLORS)))
@@ -67,8 +61,8 @@ def _of_the_grid() -> list[Candidate]:
             for rows, columns in TILES
         ),
         *(
-            SymmetrizeWithin(f"the background filled with the grid {words}", AXES[axis])
-            for axis, words in _MIRRORS.items()
+            SymmetrizeWithin(f"the background filled with the grid {words}", number)
+            for number, words in _MIRRORED.items()
         ),
     ]
 

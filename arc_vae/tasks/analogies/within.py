@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from arc_vae.common.grids import BACKGROUND, SIZE
-from arc_vae.models.object_slots.components import crop_to_corner
+from arc_vae.models.object_slots.components import crop_to_corner, moved_to_corner, pick
 from arc_vae.operations.cells import GridStep, enlarged
 from arc_vae.operations.moves import Turn
 from arc_vae.operations.rules import GRID, Rule
@@ -83,11 +83,9 @@ class TurnWithin(Candidate):
 
     def on_cells(self, grids: Tensor, sizes: Tensor) -> Changed:
         number, corner, extent = self._rectangle(sizes)
-        cells = torch.arange(SIZE, device=grids.device)
-        # Beyond the rectangle all is background: what goes around the border is background too.
-        rows, columns = ((cells + shift[:, None]) % SIZE for shift in corner.unbind(dim=1))
         turned = symmetries(grids.device).transform(grids, number)
-        return Changed(picked(turned, rows, columns), extent, torch.ones_like(number, dtype=torch.bool))
+        # Beyond the rectangle all is background: what goes around the border is background too.
+        return Changed(moved_to_corner(turned, corner), extent, torch.ones_like(number, dtype=torch.bool))
 
     def on_scene(self, scene: Scene, sizes: Tensor) -> tuple[Scene, Tensor]:
         _, corner, extent = self._rectangle(sizes)
@@ -149,7 +147,7 @@ class TileWithin(Candidate):
             turned = (number % 2 == 1) & self.mirrored
             sources.append(torch.where(turned, side[:, None] - 1 - place, place))
             inside.append(cells < whole[:, None])
-        tiled = picked(grids, *sources) * (inside[0][:, :, None] & inside[1][:, None])
+        tiled = pick(grids, *sources) * (inside[0][:, :, None] & inside[1][:, None])
         return Changed(tiled, wanted, (wanted <= SIZE).all(dim=1))
 
 
@@ -167,9 +165,3 @@ class SymmetrizeWithin(Candidate):
         image = TurnWithin("", self.symmetry).on_cells(grids, sizes).grids
         square = (sizes[:, 0] == sizes[:, 1]) | (not lies_down(self.symmetry))
         return Changed(torch.where(grids == BACKGROUND, image, grids), sizes, square)
-
-
-def picked(grids: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Of grids (N, 16, 16) the cells in these rows and columns, (N, 16) both."""
-    chosen = grids.gather(1, rows[:, :, None].expand(-1, -1, SIZE))
-    return chosen.gather(2, columns[:, None].expand(-1, SIZE, -1))
