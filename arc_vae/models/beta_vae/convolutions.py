@@ -1,7 +1,9 @@
-"""Convolutions whose weight gradient is a matrix product where oneDNN's own is slow.
+"""Convolutions with their ReLU, whose backward pass avoids what oneDNN is slow at in bfloat16.
 
-oneDNN's weight gradient of strided convolutions in bfloat16 takes longer on two threads than on one (measured by
-`tests/benchmarks/convolutions.py`). The product is over patches: the values under the kernel at each of its places.
+Against the layers one by one: the ReLU overwrites the convolution's output, its bias's gradient is a plain sum (oneDNN's
+costs a transposed convolution as much as the rest of its backward pass), and on several threads the weight gradient is
+a matrix product over patches, the values under the kernel at each of its places (oneDNN's takes longer on two threads
+than on one). `tests/benchmarks/convolutions.py` measures them.
 """
 
 from typing import Any
@@ -14,64 +16,71 @@ from torch import Tensor, nn
 MAX_PARTS = 4
 
 
-class Convolution(nn.Conv2d):
-    """As its base class."""
+class ConvolutionReLU(nn.Conv2d):
+    """relu of its base class."""
 
     bias: Tensor
     stride: tuple[int, int]
     padding: tuple[int, int]
 
     def forward(self, input: Tensor) -> Tensor:
-        if not uses_product(input, self.stride):
-            return super().forward(input)
+        if not suits(input):
+            return F.relu(super().forward(input))
         weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
-        return _Convolve.apply(input, weight, bias, self.stride, self.padding, False)
+        return _ConvolveReLU.apply(input, weight, bias, self.stride, self.padding, False)
 
 
-class TransposedConvolution(nn.ConvTranspose2d):
-    """As its base class, the bias added apart: its gradient costs oneDNN as much as the rest of the backward pass."""
+class TransposedConvolutionReLU(nn.ConvTranspose2d):
+    """relu of its base class."""
 
     bias: Tensor
     stride: tuple[int, int]
     padding: tuple[int, int]
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if not uses_product(input, self.stride):
-            h = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding)
-            return h + self.bias.to(h.dtype)[:, None, None]
+        if not suits(input):
+            return F.relu(super().forward(input))
         weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
-        return _Convolve.apply(input, weight, bias, self.stride, self.padding, True)
+        return _ConvolveReLU.apply(input, weight, bias, self.stride, self.padding, True)
 
 
-def uses_product(x: Tensor, stride: tuple[int, int]) -> bool:
-    """Whether the weight gradient on `x` is a product: strided, in bfloat16, on several threads of a CPU."""
-    on_threads = x.device.type == "cpu" and torch.get_num_threads() > 1
-    return on_threads and x.dtype == torch.bfloat16 and stride[0] > 1
+def suits(x: Tensor) -> bool:
+    """Whether `x` is what the layers here are quicker on."""
+    return x.device.type == "cpu" and x.dtype == torch.bfloat16
 
 
-class _Convolve(torch.autograd.Function):
-    """conv2d of (B, C, H, W), or its transpose."""
+def uses_product(stride: tuple[int, int]) -> bool:
+    """Whether the weight gradient is a product: of a strided convolution on several threads."""
+    return torch.get_num_threads() > 1 and stride[0] > 1
+
+
+class _ConvolveReLU(torch.autograd.Function):
+    """relu of conv2d of (B, C, H, W), or of its transpose."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: tuple, padding: tuple, transposed: bool
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        output = (F.conv_transpose2d if transposed else F.conv2d)(x, weight, bias, stride, padding).relu_()
+        ctx.save_for_backward(x, weight, output)
         ctx.setting = stride, padding, transposed
-        return (F.conv_transpose2d if transposed else F.conv2d)(x, weight, bias, stride, padding)
+        return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
+        x, weight, output = ctx.saved_tensors
         stride, padding, transposed = ctx.setting
-        of_x = None
-        if ctx.needs_input_grad[0]:
-            wanted = [True, False, False]
-            of_x, _, _ = torch.ops.aten.convolution_backward(
+        gradient = torch.ops.aten.threshold_backward(gradient, output, 0)
+        product = uses_product(stride)
+        of_x = of_weight = None
+        wanted = [ctx.needs_input_grad[0], not product, False]
+        if any(wanted):
+            of_x, of_weight, _ = torch.ops.aten.convolution_backward(
                 gradient, x, weight, None, stride, padding, [1, 1], transposed, [0, 0], 1, wanted
             )
-        small, large = (x, gradient) if transposed else (gradient, x)
-        of_weight = weight_gradient(small, large, weight.shape[-1], stride[0], padding[0])
+        if product:
+            small, large = (x, gradient) if transposed else (gradient, x)
+            of_weight = weight_gradient(small, large, weight.shape[-1], stride[0], padding[0])
         return of_x, of_weight, gradient.sum(dim=(0, 2, 3)), None, None, None
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from arc_vae.common.errors import require
 from arc_vae.common.grids import NUM_COLORS
-from arc_vae.models.beta_vae.convolutions import TransposedConvolution
+from arc_vae.models.beta_vae.convolutions import TransposedConvolutionReLU
 from arc_vae.models.beta_vae.encoder import feature_map_side
 
 
@@ -33,11 +33,12 @@ class Decoder(nn.Module):
         self.hidden = nn.Linear(latent_dim, hidden_dim)
         self.expand = nn.Linear(hidden_dim, channels[0] * side * side)
         self.unflatten = nn.Unflatten(1, (channels[0], side, side))
-        layers: list[nn.Module] = []
-        for c_in, c_out in zip(channels[:-2], channels[1:-1], strict=True):
-            layers += [TransposedConvolution(c_in, c_out, kernel_size=4, stride=2, padding=1), nn.ReLU()]
-        layers.append(nn.Conv2d(channels[-2], channels[-1], kernel_size=3, padding=1))
-        self.convolutions = nn.Sequential(*layers)
+        self.convolutions = nn.Sequential()
+        for i, (c_in, c_out) in enumerate(zip(channels[:-2], channels[1:-1], strict=True)):
+            layer = TransposedConvolutionReLU(c_in, c_out, kernel_size=4, stride=2, padding=1)
+            self.convolutions.add_module(str(2 * i), layer)  # numbered as where each ReLU is a layer of its own
+        last = nn.Conv2d(channels[-2], channels[-1], kernel_size=3, padding=1)
+        self.convolutions.add_module(str(2 * (len(channels) - 2)), last)
 
     def forward(self, z: Tensor) -> Tensor:
         """z (B, d) → logits (B, 10, 16, 16), unnormalised."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from arc_vae.common.errors import require
 from arc_vae.common.grids import NUM_COLORS, SIZE
 from arc_vae.models.base import MIN_SIGMA, Posterior
-from arc_vae.models.beta_vae.convolutions import Convolution
+from arc_vae.models.beta_vae.convolutions import ConvolutionReLU
 
 
 def one_hot(grids: Tensor) -> Tensor:
@@ -53,10 +53,10 @@ class Encoder(nn.Module):
         require(channels[0] == NUM_COLORS, "encoder_channels", channels, f"starting with the {NUM_COLORS} colours")
         self.arguments: dict[str, Any] = {"latent_dim": latent_dim, "channels": channels, "hidden_dim": hidden_dim}
 
-        layers: list[nn.Module] = []
+        self.convolutions = nn.Sequential()
         for i, (c_in, c_out) in enumerate(zip(channels, channels[1:], strict=False)):
-            layers += [Convolution(c_in, c_out, kernel_size=3, stride=1 if i == 0 else 2, padding=1), nn.ReLU()]
-        self.convolutions = nn.Sequential(*layers)
+            layer = ConvolutionReLU(c_in, c_out, kernel_size=3, stride=1 if i == 0 else 2, padding=1)
+            self.convolutions.add_module(str(2 * i), layer)  # numbered as where each ReLU is a layer of its own
         self.hidden = nn.Linear(channels[-1] * side * side, hidden_dim)
         self.mu_head = nn.Linear(hidden_dim, latent_dim)
         self.sigma_head = nn.Linear(hidden_dim, latent_dim)
