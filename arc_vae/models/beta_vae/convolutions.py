@@ -1,9 +1,9 @@
 """Convolutions with their ReLU, whose backward pass avoids what oneDNN is slow at in bfloat16.
 
-Against the layers one by one: the ReLU overwrites the convolution's output, its bias's gradient is a plain sum (oneDNN's
-costs a transposed convolution as much as the rest of its backward pass), and on several threads the weight gradient is
-a matrix product over patches, the values under the kernel at each of its places (oneDNN's takes longer on two threads
-than on one). `tests/benchmarks/convolutions.py` measures them.
+The ReLU overwrites the convolution's output. The bias's gradient is a plain sum: oneDNN's costs a transposed
+convolution as much as the rest of its backward pass. On several threads a strided weight gradient is a matrix product
+over patches, the values under the kernel at each of its places: oneDNN's takes longer on two threads than on one
+(measured by `tests/benchmarks/convolutions.py`).
 """
 
 from typing import Any
