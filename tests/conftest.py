@@ -61,6 +61,20 @@ def pytest_addoption(parser):
     parser.addoption("--record-golden", action="store_true", help="write the golden curves instead of comparing")
 
 
+# Begun first, so that no worker is left with one of these at the end.
+LONGEST_FILES = (
+    *("sweeping/test_slurm.py", "test_run.py", "sweeping/test_sweep.py", "test_legacy.py", "test_api.py"),
+    *("operations/test_command.py", "test_evaluate.py", "sweeping/test_answers.py", "test_docs.py"),
+    "test_extending.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    folder = Path(__file__).parent
+    order = {folder / name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 def pytest_runtest_setup(item):
     if item.get_closest_marker("long") and os.environ.get("ARC_VAE_TEST_LONG") != "1":
         pytest.skip("ARC_VAE_TEST_LONG=1 runs what takes a minute of its own")

@@ -40,8 +40,8 @@ REMEDY = (
     "holds the last whole epoch)"
 )
 
-# Of a batch's size, how many prior samples the objective looks at: a tenth of a step's time on one CPU core. A sixteenth
-# costs a third of that, and `experiment=smoke` then ends with fewer valid samples (RESULTS.md).
+# Of a batch's size, how many prior samples the objective looks at: a tenth of a step's time on one CPU core. Of a
+# sixteenth, at a third of that, `experiment=smoke` learns less (RESULTS.md).
 PRIOR_BATCH_FRACTION = 1 / 4
 
 # Steps between two fetches of the records: on a GPU each fetch is a synchronisation.
