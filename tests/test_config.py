@@ -71,15 +71,6 @@ def test_the_defaults_are_the_contracts():
 
 
 @pytest.mark.parametrize(
-    ("data", "grids"), [([], 20000), (["data=npz", "data.path=x.npz"], None), (["data=arc"], 100000)]
-)
-def test_smokes_number_of_grids_is_the_atomic_corpuss_alone(data, grids):
-    cfg = composed("experiment=smoke", *data)
-    validate_config(cfg, "config")
-    assert (cfg.data.get("num_grids"), cfg.training.max_epochs) == (grids, 36)
-
-
-@pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
         (["+sed=1"], "sed is not a key of this configuration; did you mean seed?"),

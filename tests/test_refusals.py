@@ -61,7 +61,7 @@ REFUSED = [
     (["run_id='../x'"], "run_id=../x: must be 1 to 64 letters, digits"),
     (["-m", "run_id=x", "seed=0,1"], "run_id: a sweep's jobs are runs of their own in W&B; leave it out"),
     (
-        ["-m", "hydra.launcher.jobs=0", "seed=0,1", "data=atomic_small"],
+        ["-m", "hydra.launcher.jobs=0", "seed=0,1", "data.num_grids=20000"],
         "hydra.launcher.jobs=0: must be auto, or a numb",
     ),
 ]

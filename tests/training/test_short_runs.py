@@ -49,7 +49,7 @@ def test_warm_ups_are_cut_to_fit_and_it_is_said(caplog):
 
 
 @pytest.mark.parametrize(
-    ("steps", "rate", "foreground"), [(31_250, 300, 1000), (12_500, 300, 1000), (5000, 250, 1000), (4500, 225, 1000)]
+    ("steps", "rate", "foreground"), [(31_250, 300, 1000), (12_500, 300, 1000), (5000, 250, 1000), (3750, 187, 1000)]
 )
 def test_what_the_experiments_of_conf_get(steps, rate, foreground):
     """The default, object_slots, arc and smoke: nothing but two learning rates' warm-ups changes."""
