@@ -25,7 +25,10 @@ TARGETS = {
 }
 
 # Arguments that a class has had since, and what older runs did without them.
-ARGUMENTS: dict[str, dict[str, Any]] = {"arc_vae.training.Trainer": {"cuda_graph": "auto"}}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "arc_vae.training.Trainer": {"cuda_graph": "auto"},
+    "arc_vae.training.Muon": {"block_rows": 128},
+}
 
 # `class` of encoder.pth and decoder.pth.
 CLASSES = {
@@ -49,7 +52,7 @@ def upgrade_config(config: Any) -> Any:
     if isinstance(config, dict):
         upgraded = {key: upgrade_config(value) for key, value in config.items()}
         if isinstance(target := upgraded.get("_target_"), str):
-            upgraded["_target_"] = TARGETS.get(target, target)
+            upgraded["_target_"] = target = TARGETS.get(target, target)
             upgraded = {**upgraded, **{k: v for k, v in ARGUMENTS.get(target, {}).items() if k not in upgraded}}
         return upgraded
     return [upgrade_config(item) for item in config] if isinstance(config, list) else config

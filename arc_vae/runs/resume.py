@@ -19,7 +19,7 @@ from arc_vae.runs.frozen_config import EPOCHS, lengthen, load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training import checkpoint_keys as keys
 from arc_vae.training.checkpoint_files import BEST, LAST, load_last, mend_parts
-from arc_vae.training.state import ARITHMETIC, TrainingState
+from arc_vae.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -142,12 +142,6 @@ def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> N
             directory.path,
             checkpoint["precision"],
             state.precision,
-        )
-    if checkpoint.get(keys.ARITHMETIC, 1) != ARITHMETIC:
-        logger.warning(
-            "%s was begun by another version of arc_vae, whose steps are computed otherwise: the weights will not be "
-            "those of an uninterrupted run",
-            directory.path,
         )
     if state.config and checkpoint["config"] and (derived := epochs_added(checkpoint["config"], state.config)):
         logger.warning(

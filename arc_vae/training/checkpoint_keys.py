@@ -18,7 +18,6 @@
 | `corpus_sha256` | digest of the grids it was trained on |
 | `run_id` | the W&B run |
 | `precision` | the one trained at: float32, bfloat16 or float16 |
-| `arithmetic` | version of how a step is computed (`training/state.py`); files without it are of version 1 |
 | `scaler` | float16's gradient scaler; empty in other precisions |
 | `digest` | of the weights, by which its halves are known; in vae_best.pth and vae_epoch_N.pth |
 
@@ -43,7 +42,6 @@ RNG = "rng"
 CORPUS_SHA256 = "corpus_sha256"
 RUN_ID = "run_id"
 PRECISION = "precision"
-ARITHMETIC = "arithmetic"
 SCALER = "scaler"
 DIGEST = "digest"
 

@@ -11,15 +11,12 @@ from arc_vae.common.errors import require
 # The quintic's coefficients (Jordan et al. 2024): five rounds bring singular values from 0.01 to 1 near 1.
 NEWTON_SCHULZ_STEPS, A, B, C = 5, 3.4445, -4.7750, 2.0315
 
-# Rows made orthogonal together. The cost of a round grows with their cube: as Shampoo, in blocks (Anil et al. 2020).
-# Measured (RESULTS.md): 128 train no better at twice the time, 32 train worse.
-BLOCK_ROWS = 64
-
 # The root mean square of an update against `lr`, where Adam's has about this too (Liu et al. 2025).
 UPDATE_RMS = 0.2
 
-# Matrices that go through the rounds together on a processor: threads share them out, and they stay in its cache.
-AT_ONCE = 8
+# Cells of matrices that go through the rounds together on a processor: threads share them out, and they stay in its
+# cache.
+CELLS_AT_ONCE = 4 * 128**2
 EPS = 1e-8
 
 # Moments below this count as 0. Those of dead units decay for ever, and slow the processor down once they, or their
@@ -40,6 +37,8 @@ class Muon(Optimizer):
         betas: Adam's decay rates.
         weight_decay: decoupled (Loshchilov & Hutter 2019).
         momentum: Nesterov's, of Muon's gradients.
+        block_rows: rows of a matrix made orthogonal together, in blocks as Shampoo's (Anil et al. 2020): the cost of a
+            round grows with their square.
 
     Raises:
         InvalidValue: names the argument.
@@ -52,13 +51,16 @@ class Muon(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         momentum: float = 0.95,
+        block_rows: int = 128,
     ):
         require(lr > 0, "lr", lr, "above 0")
         require(all(0 <= beta < 1 for beta in betas), "betas", betas, "from 0 to below 1")
         require(weight_decay >= 0, "weight_decay", weight_decay, "0 or more")
         require(0 <= momentum < 1, "momentum", momentum, "from 0 to below 1")
+        require(block_rows >= 1, "block_rows", block_rows, "at least 1; 64 or 128")
         defaults = {"lr": lr, "betas": tuple(betas), "weight_decay": weight_decay, "momentum": momentum}
         super().__init__(params, defaults)
+        self.block_rows = block_rows
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever called
@@ -82,9 +84,10 @@ class Muon(Optimizer):
     def _move_matrices(self, parameters: list[Tensor], group: dict) -> None:
         """Muon's move. All matrices at once: those of as many rows go through the rounds together."""
         directions = self._directions(parameters, group)
-        for parameter, direction, roots in zip(parameters, directions, inverse_roots(directions), strict=True):
+        rows = self.block_rows
+        for parameter, direction, roots in zip(parameters, directions, inverse_roots(directions, rows), strict=True):
             size = UPDATE_RMS * max(direction.shape) ** 0.5
-            add_orthogonalized(as_matrix(parameter), direction, [-group["lr"] * size * root for root in roots])
+            add_orthogonalized(as_matrix(parameter), direction, [-group["lr"] * size * root for root in roots], rows)
 
     def _directions(self, parameters: list[Tensor], group: dict) -> list[Tensor]:
         """Nesterov's momentum of each as a matrix."""
@@ -156,30 +159,32 @@ def as_matrix(weight: Tensor) -> Tensor:
     return weight.flatten(1)
 
 
-def inverse_roots(matrices: list[Tensor]) -> list[list[Tensor]]:
-    """About (X Xᵀ)^-1/2 of each matrix's blocks X, of a tall one (Xᵀ X)^-1/2.
+def inverse_roots(matrices: list[Tensor], rows: int) -> list[list[Tensor]]:
+    """About (X Xᵀ)^-1/2 of each matrix's blocks X of so many rows, of a tall one (Xᵀ X)^-1/2.
 
     They serve the step they are of alone: they enlarge what is small in X a hundredfold, and in the next step's X that
     is no longer small.
     """
-    grams = [block.mT @ block if is_tall(block) else block @ block.mT for own in matrices for block in blocks(own)]
+    grams = [
+        block.mT @ block if is_tall(block) else block @ block.mT for own in matrices for block in blocks(own, rows)
+    ]
     found: dict[int, Iterator[Tensor]] = {}
     for size in {len(gram) for gram in grams}:
         alike = torch.stack([gram for gram in grams if len(gram) == size])
-        portions = alike.split(len(alike) if alike.is_cuda else AT_ONCE)
+        portions = alike.split(len(alike) if alike.is_cuda else max(1, CELLS_AT_ONCE // size**2))
         found[size] = iter([root for some in portions for root in newton_schulz(some)])
-    return [[next(found[min(block.shape)]) for block in blocks(matrix)] for matrix in matrices]
+    return [[next(found[min(block.shape)]) for block in blocks(matrix, rows)] for matrix in matrices]
 
 
-def add_orthogonalized(matrix: Tensor, direction: Tensor, roots: list[Tensor]) -> None:
+def add_orthogonalized(matrix: Tensor, direction: Tensor, roots: list[Tensor], rows: int) -> None:
     """Add to a matrix about U Vᵀ of each block U S Vᵀ of a direction, given their roots: singular values 0.7 to 1.2."""
-    for part, block, root in zip(blocks(matrix), blocks(direction), roots, strict=True):
+    for part, block, root in zip(blocks(matrix, rows), blocks(direction, rows), roots, strict=True):
         part.addmm_(*((block, root) if is_tall(block) else (root, block)))
 
 
-def blocks(matrix: Tensor) -> tuple[Tensor, ...]:
-    """A matrix's parts of BLOCK_ROWS of its shorter side, the last of what is left."""
-    return matrix.split(BLOCK_ROWS, dim=int(is_tall(matrix)))
+def blocks(matrix: Tensor, rows: int) -> tuple[Tensor, ...]:
+    """A matrix's parts of so many of its shorter side, the last of what is left."""
+    return matrix.split(rows, dim=int(is_tall(matrix)))
 
 
 def is_tall(matrix: Tensor) -> bool:

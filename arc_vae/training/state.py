@@ -15,10 +15,6 @@ from arc_vae.training.batches import Batches, EpochOrder
 from arc_vae.training.device import gradient_scaler
 from arc_vae.training.early_stopping import EarlyStopping
 
-# Version of how a step is computed: one more where the same seed and configuration train to other weights.
-# 2: Muon in blocks of 64 rows, before of 128.
-ARITHMETIC = 2
-
 
 @dataclass
 class EpochProgress:
@@ -108,7 +104,6 @@ class TrainingState:
             keys.CORPUS_SHA256: self.corpus_sha256,
             keys.RUN_ID: self.run_id,
             keys.PRECISION: self.precision,
-            keys.ARITHMETIC: ARITHMETIC,
             keys.SCALER: self.scaler.state_dict(),
         }
 

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from arc_vae.common.errors import UserError
-from arc_vae.training.muon import BLOCK_ROWS, Muon, add_orthogonalized, inverse_roots
+from arc_vae.training.muon import Muon, add_orthogonalized, inverse_roots
+
+ROWS = 64
 
 
 def parameter(*shape: int) -> torch.nn.Parameter:
@@ -12,13 +14,13 @@ def parameter(*shape: int) -> torch.nn.Parameter:
     return it
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (10, 288), (BLOCK_ROWS, 2048)])
+@pytest.mark.parametrize("shape", [(8, 8), (10, 288), (ROWS, 2048)])
 def test_the_polar_factor_keeps_singular_vectors_and_levels_singular_values(shape):
     torch.manual_seed(0)
     matrix = torch.randn(shape)
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     update = torch.zeros(shape)
-    add_orthogonalized(update, matrix, *inverse_roots([matrix]))
+    add_orthogonalized(update, matrix, *inverse_roots([matrix], ROWS), ROWS)
     seen = left.T @ update @ right.T  # diagonal where the vectors are the same
     levelled = seen.diagonal()[values > 0.01 * values.norm()]
     assert levelled.min() > 0.6 and levelled.max() < 1.25
@@ -38,7 +40,7 @@ def test_a_vector_moves_as_under_torchs_adam():
     torch.testing.assert_close(ours, torchs)
 
 
-@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (2 * BLOCK_ROWS, 512), (32, 10, 3, 3)])
+@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (2 * ROWS, 512), (32, 10, 3, 3)])
 def test_a_matrix_or_kernel_moves_by_a_fifth_of_lr_a_cell_whatever_its_gradients_size(shape):
     torch.manual_seed(0)
     weight = parameter(*shape)
@@ -46,7 +48,7 @@ def test_a_matrix_or_kernel_moves_by_a_fifth_of_lr_a_cell_whatever_its_gradients
     moves = []
     for scale in (1e-3, 1e3):
         weight.data, weight.grad = before.clone(), scale * gradient
-        Muon([weight], lr=0.1).step()
+        Muon([weight], lr=0.1, block_rows=ROWS).step()
         moves.append(before - weight.detach())
     torch.testing.assert_close(*moves, rtol=1e-3, atol=1e-5)
     assert moves[0].square().mean().sqrt() == pytest.approx(0.2 * 0.1, rel=0.3)
@@ -82,7 +84,7 @@ def test_its_state_resumes_exactly():
     assert all(torch.equal(a, b) for a, b in zip(whole, broken, strict=True))
 
 
-WRONG = [{"lr": 0.0}, {"betas": (0.9, 1.0)}, {"weight_decay": -1.0}, {"momentum": 1.0}]
+WRONG = [{"lr": 0.0}, {"betas": (0.9, 1.0)}, {"weight_decay": -1.0}, {"momentum": 1.0}, {"block_rows": 0}]
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: next(iter(wrong)))
