@@ -70,6 +70,7 @@ def test_a_metric_alone_is_measured_and_one_by_a_name_of_the_catalogue_is_refuse
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_launcher_of_the_users_runs_a_sweeps_jobs(folder):
     overrides = [*SHORT, "hydra/launcher=mine", "hydra.launcher.prefix=[env]", "model.latent_dim=4"]
     done = run_command(

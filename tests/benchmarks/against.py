@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("overrides", nargs="*", help="of the default configuration, as experiment=object_slots")
     parser.add_argument("--rounds", type=int, default=10, help=f"times {STEPS} steps of each")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
 
     processes = [begun(checkout, arguments.overrides) for checkout in (arguments.before.resolve(), CHECKOUT)]
     seconds: list[list[float]] = [[], []]

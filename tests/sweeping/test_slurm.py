@@ -233,6 +233,7 @@ def test_out_of_memory_a_job_fails_for_that_reason_and_runs_again_with_more(slur
 
 
 @on_both()
+@pytest.mark.long
 def test_a_job_that_raises_is_failed_to_slurm_too_and_waited_for_while_slurm_does_not_answer(slurm, tmp_path):
     down, deaf = tmp_path / "down", tmp_path / "bin" / "squeue"
     down.touch()
