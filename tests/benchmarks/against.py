@@ -51,6 +51,7 @@ def begun(checkout: Path, overrides: list[str]) -> subprocess.Popen:
     paths = os.pathsep.join([str(checkout / "tests" / "benchmarks"), str(checkout)])
     process = subprocess.Popen(
         [sys.executable, "-c", TIMED, str(STEPS), *overrides],
+        cwd=checkout,  # where `-c` looks first
         env={**os.environ, "PYTHONPATH": paths},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
