@@ -31,7 +31,7 @@ except ImportError:
 grids = generate("train", 1280, seed=0)
 step = make_step(Corpus("batch", grids, grids, grids), *sys.argv[2:])
 model = (getattr(step, "state", None) or step.learner).model
-model.fit_prior(torch.from_numpy(grids))
+(getattr(model, "fit_prior", None) or model.look_at)(torch.from_numpy(grids))
 call = train_on(step, grids, 128)
 for _ in range(5):
     call()
