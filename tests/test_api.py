@@ -1,6 +1,7 @@
 """arc_vae in Python: arrays in and out, files of strangers, the process left as it was."""
 
 import contextlib
+import dataclasses
 import doctest
 import importlib
 import io
@@ -11,14 +12,17 @@ import signal
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from operations.grids import rectangles
 
 import arc_vae
+from arc_vae import operations
 from arc_vae.api import child_process
 from arc_vae.api import networks as networks_module
 from arc_vae.api.child_process import KEPT, Ended, run_module
@@ -143,10 +147,15 @@ def test_the_whole_api_works_after_importing_every_submodule_and_beside_a_run_of
     assert Path(output.splitlines()[-1]).parents[2] == tmp_path
 
 
-@pytest.mark.parametrize("module", ["arc_vae.api.functions", "arc_vae.api.model"])
-def test_the_examples_run(module, tiny_run, model, grids, tmp_path, monkeypatch):
+EXAMPLES = {"arc_vae.api.functions": 6, "arc_vae.api.model": 6, "arc_vae.operations": 8}
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_the_examples_run(module, tiny_run, model, slots, grids, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = {"run_directory": tiny_run, "model": model, "grids": grids}
+    given = {"run_directory": tiny_run, "model": model, "grids": grids, "arc_vae": arc_vae}
+    if module == "arc_vae.operations":
+        given |= {"model": slots, "grids": rectangles(6, most=3)}
     given["overrides"] = [*TINY, f"hydra.run.dir={tiny_run}"]  # finished already: nothing is trained
 
     def silent(*arguments):
@@ -156,7 +165,7 @@ def test_the_examples_run(module, tiny_run, model, grids, tmp_path, monkeypatch)
     monkeypatch.setattr(child_process, "run_module", silent)
     tested = importlib.import_module(module)
     results = doctest.testmod(tested, extraglobs=given)
-    assert results.attempted >= 6 and not results.failed
+    assert results.attempted >= EXAMPLES[module] and not results.failed
     if module == "arc_vae.api.functions":
         assert {path.name for path in tmp_path.iterdir()} == {"datasets", "grids.png", "samples.png"}
 
@@ -298,28 +307,57 @@ def test_a_wrong_value_is_refused_in_one_sentence(model, grids, message):
 # Operations, by a stand-in for the package
 
 
-def test_operations_go_through_codes_and_grids_alike(model, grids, monkeypatch):
-    stand_in = types.ModuleType("arc_vae.operations")
+def test_operations_go_through_codes_and_grids_alike(slots):
+    grids = rectangles(300, most=3)
+    move = operations.translate(2, 0, of="smallest")
+    z = slots.encode(grids).mu
+    np.testing.assert_array_equal(slots.decode(slots.apply(move, z), apart=False), slots.apply(move, grids))
+    assert "rotate_90()" in slots.operations
+    np.testing.assert_array_equal(slots.apply("rotate_90()", grids[0]), slots.apply(operations.rotate_90(), grids[0]))
+    for given, said in (("rotate_9()", "did you mean rotate_90()"), (None, "must be an operation"), (3, "operation=3")):
+        with pytest.raises(InvalidValue, match="operation=") as refused:
+            slots.apply(given, grids)
+        assert said in str(refused.value)
+    # All of a thousand rows are one call: a row is named by its number, and other grids are dealt out with them.
+    with pytest.raises(operations.Refused, match="refused at index 299 of 300"):
+        slots.apply(operations.translate(1, 0, of="color 9"), nines(300, but=299))
+    both = operations.union(grids)
+    assert slots.apply(both, grids).shape == grids.shape
+    with pytest.raises(InvalidValue, match="other=300 grids: must be one grid, or one for each of the 5"):
+        slots.apply(both, grids[:5])
+    assert slots.apply(both, grids[:0]).shape == (0, 16, 16)
 
-    def apply(network, operation, values):
-        if values.max() > 8.5:
-            raise UserError("grid 0 is refused")
-        return operation(values)
 
-    stand_in.available = lambda network: {"flip": lambda values: values.flip(-1)}
-    stand_in.apply = apply
-    monkeypatch.setitem(sys.modules, "arc_vae.operations", stand_in)
-    monkeypatch.setitem(vars(arc_vae), "operations", stand_in)
-    low = grids % 9
-    assert list(model.operations) == ["flip"]
-    assert (model.apply("flip", low) == low[:, :, ::-1]).all()
-    codes = torch.randn(3, 10)
-    assert torch.equal(model.apply(model.operations["flip"], codes[0]), codes[0].flip(-1))
-    with pytest.raises(InvalidValue, match="operation=flipp: must be one of flip; did you mean flip"):
-        model.apply("flipp", grids)
-    monkeypatch.setattr(networks_module, "PORTION", 2)
-    with pytest.raises(UserError, match="of the rows from 2 on: grid 0 is refused"):
-        model.apply("flip", np.concatenate([low[:2], changed(low[:1], (0, 0, 0), 9)]))
+def nines(count: int, but: int) -> np.ndarray:
+    """Grids with one cell of colour 9, but for one of them."""
+    made = np.zeros((count, 16, 16), dtype=np.uint8)
+    made[:, 3, 3] = np.where(np.arange(count) == but, 8, 9)
+    return made
+
+
+def test_objects_on_each_other_stay_so_where_that_is_asked_for(slots, monkeypatch):
+    bias = slots.network.decoder.paint.bias
+    monkeypatch.setattr(bias, "data", torch.full_like(bias, 9.0))  # every box is filled
+    z = torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(slots.decode(z), slots.decode(z, apart=False))
+    assert torch.equal(slots.logits(z, apart=False).argmax(dim=1), slots.decode(z, apart=False).long())
+    half = arc_vae.Model(dataclasses.replace(slots._networks, module=slots.network.decoder))
+    assert torch.equal(half.decode(z, apart=False), slots.decode(z, apart=False))
+
+
+def test_threads_may_call_at_once(model, grids):
+    torch.set_default_dtype(torch.float64)
+    drawn = []
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            calls = [pool.submit(model.encode, grids) for _ in range(40)]
+            while not all(call.done() for call in calls):
+                drawn.append(random.random())
+        assert all(np.array_equal(call.result().mu, calls[0].result().mu) for call in calls)
+        assert torch.get_default_dtype() == torch.float64
+        assert len(set(drawn)) == len(drawn), "no state of the generator came back"
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 # Files
@@ -455,7 +493,6 @@ def test_no_call_changes_threads_rounding_defaults_or_random_numbers(tiny_run, g
         def meddling(part):
             inside.append(torch.get_num_threads())
             torch.set_flush_denormal(not flush)
-            torch.manual_seed(1), random.random(), np.random.rand()
             return encoder(part)
 
         model._networks.encoder = meddling

@@ -106,6 +106,18 @@ def test_a_place_that_will_not_do_is_refused_before_any_work(overrides, sentence
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["broken.yaml", "file", "mine"]
 
 
+@pytest.mark.parametrize(
+    ("command", "key"), [(train, "init_from"), (generate_samples, "run"), (evaluate, "run"), (sweep, "dir")]
+)
+def test_a_place_is_text(command, key, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for value in ("[a,b]", "true", "{a:1}"):
+        said = refusal(command, [f"{key}={value}"], monkeypatch, capsys)
+        assert f"error: {key}=" in said and "must be text, the path of a file or folder" in said
+    assert "0" in refusal(command, [f"{key}=0"], monkeypatch, capsys), "a folder may be named so"
+    assert list(tmp_path.iterdir()) == []
+
+
 FAULTS = [
     (["data.path=x.npz"], ["data.path is a key of data=arc, data=npz only; give one of these too"]),
     (["+experiment=smoke"], ["+experiment=smoke: leave out the +; experiment=smoke is meant"]),

@@ -1,6 +1,6 @@
 """A configuration composed outside of a command: Hydra's own state left as it was."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from arc_vae.common.errors import InvalidValue, UserError
 
 
-def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
+def composed(overrides: list[str]) -> tuple[DictConfig, DictConfig]:
     """The configuration of `arc_vae.train` under these overrides, held against `conf/`, and Hydra's own node.
 
     Raises:
@@ -21,31 +21,45 @@ def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     from arc_vae.cli.command import as_user_error  # registers the resolver of `run_id` too
     from arc_vae.configuration.paths import conf_dir
     from arc_vae.configuration.validate import validate_config
+    from arc_vae.runs.experiment import faults_of_settings
 
-    _check(overrides)
     try:
         with _hydra_kept(), initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            whole = compose("config", list(overrides), return_hydra_config=True)
+            whole = compose("config", overrides, return_hydra_config=True)
+        run_id = whole.run_id  # drawn once for each configuration: a copy would draw its own
+        cfg = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        cfg.run_id = run_id
+        validate_config(cfg, "config")
+        faults = faults_of_settings(cfg)
     except (HydraException, OmegaConfBaseException) as error:
         raise as_user_error(error) or error from error
     except ValueError as error:  # Hydra's own, of `loss=null`
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{' '.join(str(error).split())}: {' '.join(overrides)}") from error
-    run_id = whole.run_id  # drawn once for each configuration: a copy would draw its own
-    cfg = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
-    cfg.run_id = run_id
-    validate_config(cfg, "config")
+    if faults:
+        raise UserError("\n".join(map(str, faults)))
     return cfg, whole.hydra
 
 
-def _check(overrides: Sequence[str]) -> None:
+def listed(overrides: Iterable[str]) -> list[str]:
+    """The overrides that a user gave, as a list.
+
+    Raises:
+        InvalidValue: they are no key=value each, or a flag is among them.
+    """
     wanted = "a list of key=value, as on the command line: ['model.latent_dim=12', 'seed=1']"
-    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+    if isinstance(overrides, str) or not isinstance(overrides, Iterable):
         raise InvalidValue("overrides", repr(overrides), wanted)
-    for word in overrides:
+    words = list(overrides)
+    for word in words:
+        if not isinstance(word, str):
+            raise InvalidValue("overrides", repr(words), wanted)
         if word.startswith("-"):
             raise InvalidValue(
                 "overrides", repr(word), f"{wanted}; flags are the command line's, python -m arc_vae.train"
             )
+    return words
 
 
 @contextmanager

@@ -49,10 +49,12 @@ def load(path: str | PathLike[str], device: "str | torch.device" = "auto", trust
     """
     from arc_vae.api.model import Model
     from arc_vae.api.opening import open_networks
-    from arc_vae.api.process import process_kept
+    from arc_vae.api.process import process_kept, random_numbers_kept
     from arc_vae.training.device import resolve_device
 
-    with process_kept():
+    if not isinstance(path, (str, PathLike)):
+        raise InvalidValue("path", repr(path), "the path of a run directory or a checkpoint")
+    with process_kept(), random_numbers_kept():
         return Model(open_networks(Path(path).expanduser(), trust).to(resolve_device(str(device))))
 
 
@@ -65,9 +67,9 @@ def compose(overrides: Sequence[str] = ()) -> "DictConfig":
     >>> compose(["experiment=object_slots", "model.latent_dim=12"]).model.latent_dim
     12
     """
-    from arc_vae.api.composition import composed
+    from arc_vae.api.composition import composed, listed
 
-    return composed(overrides)[0]
+    return composed(listed(overrides))[0]
 
 
 class FinishedRun(NamedTuple):
@@ -101,14 +103,15 @@ def run(overrides: Sequence[str] = ()) -> FinishedRun:
     (True, True)
     """
     from arc_vae.api.child_process import run_module
-    from arc_vae.api.composition import composed
+    from arc_vae.api.composition import composed, listed
     from arc_vae.runs.run_directory import RunDirectory
 
+    overrides = listed(overrides)
     cfg, hydra = composed(overrides)
     if hydra.mode is not None and hydra.mode.name == "MULTIRUN":
         raise InvalidValue("hydra.mode", "MULTIRUN", "RUN; sweeps are the command line's, python -m arc_vae.train -m")
     # Time and id of the directory are drawn here, so that it is known. Hydra reads quoted text as it is.
-    directory = RunDirectory(cfg.get("resume") or hydra.run.dir)
+    directory = RunDirectory(str(hydra.run.dir if cfg.get("resume") is None else cfg.resume))
     known = [f"hydra.run.dir={_quoted(str(directory.path))}", f"run_id={_quoted(str(cfg.run_id))}"]
     if cfg.get("resume") is not None:
         known = []  # that run's own

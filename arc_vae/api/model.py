@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from operator import index
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from arc_vae.api.process import leaves_process_alone
 from arc_vae.common.arrays import CODES, Array, Batch, take, take_codes, take_grids
 from arc_vae.common.errors import InvalidValue, require
 from arc_vae.configuration.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from arc_vae.operations import Operation
 
 
 class CodePosterior(NamedTuple):
@@ -37,7 +40,8 @@ class Model:
     Integers are grids, (16, 16) or (N, 16, 16), values 0-9, 0 the background; floats are codes, (d,) or (N, d), which
     the prior draws from N(0, I). What comes back is of the kind given (numpy array, torch tensor on its device, one or
     a batch); nested lists count as numpy. N may be large: 256 at a time go through the networks, without gradients.
-    Every call leaves the process as it was: threads, rounding, random numbers, default dtype and device.
+    Every call leaves the process as it was: thread count, rounding, default dtype and device; nothing but a class of
+    your own draws of the global generators of random numbers. Several threads may call at once.
 
     Made by `arc_vae.load`. `latent_dim` is d; `path` the file read; `device` where it computes; `network` the torch
     module with the weights, in eval mode.
@@ -70,26 +74,30 @@ class Model:
         return CodePosterior(batch.back(mu), batch.back(logvar))
 
     @leaves_process_alone
-    def decode(self, z: Array) -> Array:
+    def decode(self, z: Array, apart: bool = True) -> Array:
         """Each code's most likely grid: uint8 (16, 16) of (d,), (N, 16, 16) of (N, d).
+
+        Args:
+            apart: whether object slots move an object that would overlap a larger one to a free place. False is for
+                codes whose objects overlap on purpose: those of an operation with overlap="paint", the usual one.
 
         >>> model.decode(model.encode(grids).mu).shape
         (6, 16, 16)
         """
         batch = take_codes(z, self.latent_dim)
-        return batch.back(self._networks.grids(batch.values))
+        return batch.back(self._networks.grids(batch.values, apart))
 
     @leaves_process_alone
-    def logits(self, z: Array) -> Array:
+    def logits(self, z: Array, apart: bool = True) -> Array:
         """Each cell's logits over the ten colours, float32 (10, 16, 16) of (d,), (N, 10, 16, 16) of (N, d).
 
-        Their softmax over the axis of ten is p(colour | z).
+        Their softmax over the axis of ten is p(colour | z); `apart` as in `decode`.
 
         >>> model.logits(model.encode(grids[0]).mu).shape
         (10, 16, 16)
         """
         batch = take_codes(z, self.latent_dim)
-        return batch.back(self._networks.logits(batch.values))
+        return batch.back(self._networks.logits(batch.values, apart))
 
     @leaves_process_alone
     def reconstruct(self, grids: Array) -> Array:
@@ -145,20 +153,36 @@ class Model:
         return start.back(self._networks.grids(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]))
 
     @property
-    def operations(self) -> Mapping[str, Any]:
-        """The operations that this model can do in latent space, by name; see `arc_vae.operations`."""
+    def operations(self) -> "Mapping[str, Operation]":
+        """The operations that this model can do in latent space, by name; see `arc_vae.operations`.
+
+        >>> "scale(factor=2, of=each)" in model.operations
+        True
+        """
         from arc_vae import operations
 
         self._networks.check_whole()
         return operations.available(self.network)
 
     @leaves_process_alone
-    def apply(self, operation: Any, values: Array) -> Array:
+    def apply(self, operation: "Operation | str", values: Array) -> Array:
         """Grids or codes with an operation applied in latent space: grids give grids, codes give codes.
 
         Args:
-            operation: one of `operations`, or its name.
+            operation: one of `arc_vae.operations`, or the name of one of this model's.
             values: integer grids, which are encoded, changed as codes and decoded; or codes.
+
+        Returns:
+            uint8 grids; or codes, float64 where the operation writes what they state of objects: rounded to float32
+            some of these would be decoded elsewhere. Decode them with `apart=operation.apart`, as `apply` does.
+
+        Raises:
+            Refused: (a UserError) names the first grid or code that does not admit the operation, and why.
+
+        >>> grow = arc_vae.operations.scale(factor=2)
+        >>> grown = model.apply(grow, model.encode(grids).mu)
+        >>> bool((model.decode(grown, apart=grow.apart) == model.apply(grow, grids)).all())
+        True
         """
         from arc_vae import operations
 
@@ -171,11 +195,10 @@ class Model:
                 )
                 raise InvalidValue("operation", operation, wanted)
             operation = known[operation]
-        batch = take(values, self.latent_dim, "values")
-        changed = self._networks.in_portions(
-            lambda part: operations.apply(self.network, operation, part), batch.values, batch.values
-        )
-        return batch.back(changed)
+        if not isinstance(operation, operations.Operation):
+            wanted = "an operation, such as arc_vae.operations.rotate_90(), or the name of one of this model's"
+            raise InvalidValue("operation", repr(operation), wanted)
+        return operations.apply(self.network, operation, values)
 
     def _codes(self, batch: Batch) -> Tensor:
         """float32 (N, d): the codes themselves, or the posterior means of grids."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.common.grids import NUM_COLORS, SIZE
 from arc_vae.evaluation.interpolation import straight_paths
 from arc_vae.models.decoding import BATCH, argmax_colors
+from arc_vae.models.object_slots.decoder import ObjectSlotDecoder
 
 # How many grids or codes go through the networks at a time.
 PORTION = BATCH
@@ -45,18 +47,24 @@ class Networks:
         empty = torch.empty(0, 2, self.latent_dim)
         return self.in_portions(lambda part: torch.stack(tuple(encoder(part)), 1).float(), grids, empty).transpose(0, 1)
 
-    def logits(self, z: Tensor) -> Tensor:
-        """Codes (N, d) → float32 (N, 10, 16, 16)."""
-        decoder = self._needs(self.decoder, "decoder")
+    def logits(self, z: Tensor, apart: bool = True) -> Tensor:
+        """Codes (N, d) → float32 (N, 10, 16, 16); `apart`: objects in each other's way may be moved apart."""
+        decode = self._decoder(apart)
         return self.in_portions(
-            lambda part: decoder(self._digits(part)).float(), z, torch.empty(0, NUM_COLORS, SIZE, SIZE)
+            lambda part: decode(self._digits(part)).float(), z, torch.empty(0, NUM_COLORS, SIZE, SIZE)
         )
 
-    def grids(self, z: Tensor) -> Tensor:
-        """Codes (N, d) → each cell's most likely colour, uint8 (N, 16, 16)."""
-        decoder = self._needs(self.decoder, "decoder")
+    def grids(self, z: Tensor, apart: bool = True) -> Tensor:
+        """Codes (N, d) → each cell's most likely colour, uint8 (N, 16, 16); `apart` as of `logits`."""
+        decode = self._decoder(apart)
         empty = torch.empty(0, SIZE, SIZE, dtype=torch.uint8)
-        return self.in_portions(lambda part: argmax_colors(decoder(self._digits(part))), z, empty)
+        return self.in_portions(lambda part: argmax_colors(decode(self._digits(part))), z, empty)
+
+    def _decoder(self, apart: bool) -> Callable[[Tensor], Tensor]:
+        decoder, half = self._needs(self.decoder, "decoder"), getattr(self.module, "decoder", self.module)
+        if apart or not isinstance(half, ObjectSlotDecoder):
+            return decoder
+        return partial(half, apart=False)
 
     def _digits(self, z: Tensor) -> Tensor:
         """The codes in the precision in which the decoder reads them: some read places in float64."""
@@ -86,12 +94,7 @@ class Networks:
         """What `compute` makes of (N, …), PORTION rows at a time on the networks' device; `empty` where N = 0."""
         result = empty
         for start in range(0, len(values), PORTION):
-            try:
-                part = compute(values[start : start + PORTION].to(self.device))
-            except UserError as error:
-                if start:  # it may name a row by its number
-                    error.args = (f"of the rows from {start} on: {error}",)
-                raise
+            part = compute(values[start : start + PORTION].to(self.device))
             if start == 0:
                 result = torch.empty((len(values), *part.shape[1:]), dtype=part.dtype)
             result[start : start + len(part)] = part

@@ -29,7 +29,8 @@ def open_networks(path: Path, trust: Sequence[str]) -> Networks:
     Raises:
         UserError: nothing there, a foreign file, or a class that neither arc_vae nor a module of `trust` defines.
     """
-    require(not isinstance(trust, str), "trust", trust, "a list of module names, as in trust=['mine']")
+    names = not isinstance(trust, str) and isinstance(trust, Sequence) and all(isinstance(name, str) for name in trust)
+    require(names, "trust", trust, "a list of module names, as in trust=['mine']")
     if path.is_file():
         return _open_file(path, trust)
     if not path.exists():

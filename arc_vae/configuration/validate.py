@@ -29,6 +29,9 @@ HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 # Groups whose options change other groups: what stands under their own names nothing reads.
 GLOBAL_GROUPS = ("experiment", "fallback", "debug")
 
+# Keys of the commands that name a file or a folder. One named 0, as a sweep's jobs are, comes as a number.
+PLACES = ("run", "dir", "output", "tasks", "decoder", "resume", "init_from")
+
 
 def validate_config(cfg: DictConfig, config_name: str) -> None:
     """Refuse a composed configuration with a key that nothing reads, or a value of the wrong type.
@@ -55,6 +58,8 @@ def config_faults(cfg: DictConfig, config_name: str) -> list[str]:
         elif key not in known:
             near = did_you_mean(key, [own for own in all_keys() if own.partition(".")[0] in known])
             faults.append(f"{key} is not a key of this configuration{near}{_header_hint(value)}")
+        elif key in PLACES and not (value is None or (isinstance(value, (str, int)) and not isinstance(value, bool))):
+            faults.append(f"{key}={value}: must be text, the path of a file or folder")
     for group, option in default_choices(config_name).items():
         if option is not None and not group.startswith("override ") and cfg.get(group) is None:
             faults.append(f"{group} has no option picked; pick one: {group}={option}")

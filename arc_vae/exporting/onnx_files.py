@@ -57,7 +57,7 @@ def export(cfg: DictConfig) -> None:
     if missing:
         raise UserError(f"{', '.join(missing)} are not installed: pip install -e '.[export]'")
     directory, model, corpus, _ = restore(str(cfg.run), "cpu")
-    folder = Path(cfg.output) if cfg.output else directory.path / "onnx"
+    folder = Path(str(cfg.output)) if cfg.output is not None else directory.path / "onnx"
     grids = drawn(torch.from_numpy(corpus.test), cfg.num_grids, seed=0)
     codes = encode(model, grids)
     codes[::2] = torch.randn(codes[::2].shape, generator=torch.Generator().manual_seed(0))

@@ -6,21 +6,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arc_vae.api.process import leaves_process_alone
 from arc_vae.common.arrays import CODES, Array, take
 from arc_vae.models import decoding
 from arc_vae.models.base import VAE
 from arc_vae.operations.catalogue import recolour, reflect, remove, rotate_90, scale, translate
 from arc_vae.operations.codes import decode, states_objects
 from arc_vae.operations.learnt import learnt_operators
-from arc_vae.operations.operation import Operation
+from arc_vae.operations.operation import Operation, network_of
 
 
-def available(model: VAE) -> dict[str, Operation]:
-    """The operations that a model has in its codes, by name, bound to it.
+def available(model: Any) -> dict[str, Operation]:
+    """The operations that a model has in its codes, by name, bound to it; of a VAE, or of what `arc_vae.load` gives.
 
     Of object slots these are examples: every operation of the package can be bound, with any arguments. Any other model
     has those that were learnt for it, and scaling goes through the grid in all.
     """
+    model = network_of(model)
     if states_objects(model):
         every: tuple[dict[str, Any], ...] = ({}, {"of": "largest"})
         found = [
@@ -39,21 +41,23 @@ def learnable() -> list[Operation]:
     return [translate(1, 0), translate(3, 0), rotate_90(), reflect(), recolour({1: 2, 2: 1})]
 
 
-@torch.no_grad()
-def apply(model: VAE, operation: Operation, given: Array) -> Array:
+@leaves_process_alone
+def apply(model: Any, operation: Operation, values: Array) -> Array:
     """Integer grids → the decoded grids of the changed codes; float codes → the changed codes. numpy or torch, one or
-    a batch, and the same out.
+    a batch, and the same out. `model`: a VAE, or what `arc_vae.load` gives.
 
     Raises:
         Refused: a grid or code that does not admit it. InvalidValue: neither grids nor the model's codes.
     """
     operation = operation.on(model)
-    device = next(model.parameters()).device
-    batch = take(given, model.latent_dim, "given")
-    values = batch.values.to(device)
+    network = network_of(model)
+    batch = take(values, network.latent_dim, "values")
+    given = batch.values.to(next(network.parameters()).device)
     if batch.kind == CODES:
-        return batch.back(operation.on_codes(values))
-    return batch.back(decode_grids(model, operation.on_codes(encode(model, values)), operation.apart))
+        return batch.back(operation.on_codes(given))
+    if not len(given):
+        return batch.back(given)
+    return batch.back(decode_grids(network, operation.on_codes(encode(network, given)), operation.apart))
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from arc_vae.common.errors import require
 from arc_vae.common.grids import BACKGROUND, SIZE
 from arc_vae.models.object_slots.components import pick
 from arc_vae.operations.drawing import draw, object_cells, read_grids, shifted
@@ -25,6 +26,9 @@ class GridStep:
     def __call__(self, grids: Tensor) -> tuple[Tensor, Tensor]:
         """Integer grids (B, 16, 16) → changed, uint8, and the numbers of reasons against it (B,)."""
         raise NotImplementedError
+
+    def refuse_number(self, count: int) -> None:
+        """Refuse so many grids if the step is not for so many."""
 
     def at(self, rows: slice) -> "GridStep":
         """The step for these rows of a batch."""
@@ -149,6 +153,10 @@ class Combine(GridStep):
 
     kind: str
     other: Tensor = field(compare=False)
+
+    def refuse_number(self, count: int) -> None:
+        good = len(self.other) in (1, count)
+        require(good, "other", f"{len(self.other)} grids", f"one grid, or one for each of the {count}")
 
     def at(self, rows: slice) -> "Combine":
         return self if len(self.other) == 1 else replace(self, other=self.other[rows])

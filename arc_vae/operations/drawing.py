@@ -19,7 +19,7 @@ def read_grids(grids: Tensor) -> tuple[Scene, Tensor]:
     (B, S, 16, 16).
     """
     count = count_components(grids)
-    slots = max(1, int(count.max()))
+    slots = max([1, *count.tolist()])
     dealt = assign_to_slots(grids, slots).flatten(0, 1)
     aligned = crop_to_corner(dealt)
     color = dealt.flatten(1).amax(dim=1).long().clamp(min=1)

@@ -108,4 +108,6 @@ class Group(SceneStep):
 
 def color_pairs(colors: int | Mapping[int, int]) -> int | tuple[tuple[int, int], ...]:
     """A colour, or a table of colours, as a step keeps it."""
-    return colors if isinstance(colors, int) else tuple(sorted(colors.items()))
+    if not isinstance(colors, Mapping):
+        return int(colors)
+    return tuple(sorted((int(old), int(new)) for old, new in colors.items()))

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from arc_vae.common.arrays import take_grids
+from arc_vae.api.process import leaves_process_alone
+from arc_vae.common.arrays import take_codes, take_grids
 from arc_vae.common.errors import UserError, require
 from arc_vae.models.base import VAE
 from arc_vae.models.decoding import argmax_colors
@@ -49,12 +50,19 @@ class Operation:
         return ", ".join(part.name for part in self.parts) + (f", {THROUGH_GRID}" if self.by_grid else "")
 
     def then(self, other: "Operation") -> "Operation":
-        """This one, and after it the other."""
+        """This one, and after it the other.
+
+        Raises:
+            InvalidValue: no operation, or one that is bound to the codes of another model.
+        """
+        require(isinstance(other, Operation), "other", repr(other), "an operation, such as rotate_90()")
+        alike = None in (self.model, other.model) or self.model is other.model
+        require(alike, "other", other.name, "unbound, or bound to the same model: codes are one model's")
         return replace(self, parts=self.parts + other.parts, model=self.model or other.model)
 
-    def on(self, model: VAE) -> "Operation":
-        """The same, for the codes of this model."""
-        return replace(self, model=model)
+    def on(self, model: Any) -> "Operation":
+        """The same, for the codes of this model: a VAE, or what `arc_vae.load` gives."""
+        return replace(self, model=network_of(model))
 
     def through_the_grid(self) -> "Operation":
         """The same, but codes are decoded, the grids changed and encoded again, whatever the model."""
@@ -117,6 +125,7 @@ class Operation:
 
     # On codes
 
+    @leaves_process_alone
     def on_codes(self, z: Any) -> Any:
         """Codes (B, d) or one (d,), numpy or torch → those of what the grids should become, of the same kind.
 
@@ -124,13 +133,15 @@ class Operation:
         whose form a corpus hardly ever has.
 
         Raises:
-            Refused: a code that does not admit it. UserError: a model without an operator for it.
+            Refused: a code that does not admit it. UserError: a model without an operator for it. InvalidValue: another
+                dtype or shape than the model's codes have, or numbers that are not finite.
         """
-        codes = torch.as_tensor(z)
-        done = self.try_codes(codes if codes.dim() == 2 else codes[None])
-        changed = done.all_well(self.name)
-        changed = changed if codes.dim() == 2 else changed[0]
-        return changed if isinstance(z, Tensor) else changed.cpu().numpy()
+        model = self._model()
+        batch = take_codes(z, model.latent_dim)
+        if not len(batch.values):
+            return batch.back(batch.values)
+        done = self.try_codes(batch.values.to(next(model.parameters()).device))
+        return batch.back(done.all_well(self.name))
 
     def try_codes(self, z: Tensor) -> Done:
         """Codes (B, d) → codes of what the grids should become, and which were refused; float64 where the operation is
@@ -145,13 +156,16 @@ class Operation:
         now, index = z, 0
         while index < len(self.parts):
             last = self._same_way(index)
-            some = replace(self, parts=self.parts[index:last])
-            done = some._changed(model, now)
+            # Objects that any step so far painted over others stay there.
+            apart = replace(self, parts=self.parts[:last]).apart
+            done = replace(self, parts=self.parts[index:last])._changed(model, now, apart)
             now, refused, index = done.value, torch.where(refused > 0, refused, done.refused), last
         return Done(torch.where((refused > 0)[:, None], z, now), refused)
 
     def _in_portions(self, given: Tensor, do: Callable[["Operation", Tensor], Done]) -> Done:
         """What `do` makes of grids or codes (B, ...), so many at a time that memory does not grow with them."""
+        for part in self.parts:
+            part.step.refuse_number(len(given))
         found = []
         for first in range(0, max(len(given), 1), PORTION):
             rows = slice(first, first + PORTION)
@@ -174,10 +188,10 @@ class Operation:
             end += 1
         return end
 
-    def _changed(self, model: VAE, z: Tensor) -> Done:
+    def _changed(self, model: VAE, z: Tensor, apart: bool) -> Done:
         if self.way == THROUGH_GRID:
-            done = self._truth(argmax_colors(decode(model, z, self.apart)))
-            return Done(encode_again(model, done.value, self.apart), done.refused)
+            done = self._truth(argmax_colors(decode(model, z, apart)))
+            return Done(encode_again(model, done.value, apart), done.refused)
         if self.way == LEARNT:
             for part in self.parts:
                 z = learnt_operator(model, part.name)(z)
@@ -191,10 +205,29 @@ class Operation:
 
 
 def compose(operations: Iterable[Operation]) -> Operation:
-    """The operations one after the other, as one."""
+    """The operations one after the other, as one.
+
+    Raises:
+        InvalidValue: none, something else, or two that are bound to different models.
+    """
+    wanted = "a list of one operation or more, such as [rotate_90(), translate(2, 0)]"
+    require(isinstance(operations, Iterable), "operations", repr(operations), wanted)
     operations = list(operations)
-    require(len(operations) >= 1, "operations", operations, "at least one operation")
+    good = len(operations) >= 1 and all(isinstance(operation, Operation) for operation in operations)
+    require(good, "operations", operations, wanted)
     whole = operations[0]
     for operation in operations[1:]:
         whole = whole.then(operation)
     return whole
+
+
+def network_of(model: Any) -> VAE:
+    """The VAE itself, or that of what `arc_vae.load` gives.
+
+    Raises:
+        InvalidValue: it is neither.
+    """
+    network = model if isinstance(model, nn.Module) else getattr(model, "network", None)
+    whole = isinstance(network, nn.Module) and all(hasattr(network, half) for half in ("encoder", "decoder"))
+    require(whole, "model", type(model).__name__, "a whole model, as arc_vae.load(<run directory>) gives it")
+    return network  # type: ignore[return-value]  # by what it offers

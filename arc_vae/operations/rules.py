@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,6 +36,7 @@ class Rule:
     def __post_init__(self) -> None:
         if not _known(self.of):
             raise InvalidValue("of", self.of, WANTED)
+        object.__setattr__(self, "of", plain(self.of))
 
     @property
     def whole(self) -> bool:
@@ -74,12 +77,24 @@ def first_of(fits: Tensor) -> Tensor:
     return fits & (fits.cumsum(dim=1) == 1)
 
 
-def _known(of: Of) -> bool:
-    if isinstance(of, bool):
-        return False
-    if isinstance(of, int):
+def is_integer(value: Any) -> bool:
+    """Whether a value is an integer, Python's or numpy's; bool is none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def plain(of: Of) -> Of:
+    """A known choice of objects with Python's own numbers in place of numpy's."""
+    if isinstance(of, str):
+        return of
+    return (int(of[0]), int(of[1])) if isinstance(of, tuple) else int(of)
+
+
+def _known(of: Any) -> bool:
+    if is_integer(of):
         return of >= 1
     if isinstance(of, tuple):
-        return len(of) == 2 and all(isinstance(number, int) for number in of)
+        return len(of) == 2 and all(is_integer(number) for number in of)
+    if not isinstance(of, str):
+        return False
     color = rf"(every )?color [1-{NUM_COLORS - 1}]"
-    return of in (GRID, EACH, "largest", "smallest", *PLACES) or re.fullmatch(color, str(of)) is not None
+    return of in (GRID, EACH, "largest", "smallest", *PLACES) or re.fullmatch(color, of) is not None

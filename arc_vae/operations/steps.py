@@ -30,6 +30,9 @@ class SceneStep:
         changed, reason = self.change(scene, chosen)
         return changed.unless(torch.where(self.of.missing(chosen), NOT_THERE, reason), scene)
 
+    def refuse_number(self, count: int) -> None:
+        """A step on scenes is for any number of grids."""
+
     def at(self, rows: slice) -> "SceneStep":
         """The step for these rows of a batch."""
         return self

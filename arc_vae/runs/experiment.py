@@ -78,21 +78,7 @@ def build_experiment(cfg: DictConfig) -> Experiment:
     Raises:
         UserError: a line for each value that will not do, by its key.
     """
-    faults: list[UserError] = []
-    for name, fits, wanted in (
-        ("seed", lambda seed: isinstance(seed, int) and seed >= 0, "an integer of at least 0"),
-        ("seed", lambda seed: not isinstance(seed, int) or seed <= MAX_SEED, f"at most {MAX_SEED}"),
-        (
-            "name",
-            lambda name: isinstance(name, str) and NAME.fullmatch(name),
-            "letters, digits, '.', '_' and '-', 100 at most",
-        ),
-        ("objective", lambda objective: objective in OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"),
-    ):
-        # Runs of before there was an objective have none.
-        value = cfg.get(name, DEFAULT_OBJECTIVE) if name == "objective" else cfg[name]
-        if not fits(value):
-            faults.append(InvalidValue(name, value, wanted))
+    faults = faults_of_settings(cfg)
     torch.manual_seed(0 if faults else cfg.seed)
     parts = {}
     for name, group in GROUPS.items():
@@ -108,6 +94,26 @@ def build_experiment(cfg: DictConfig) -> Experiment:
         refuse_incomplete(built, group)
     refuse_without_float64(experiment.model, experiment.trainer.device)
     return experiment
+
+
+def faults_of_settings(cfg: DictConfig) -> list[UserError]:
+    """A sentence for each setting outside of the groups that will not do: the seed, the name, the objective."""
+    faults: list[UserError] = []
+    for name, fits, wanted in (
+        ("seed", lambda seed: isinstance(seed, int) and seed >= 0, "an integer of at least 0"),
+        ("seed", lambda seed: not isinstance(seed, int) or seed <= MAX_SEED, f"at most {MAX_SEED}"),
+        (
+            "name",
+            lambda name: isinstance(name, str) and NAME.fullmatch(name),
+            "letters, digits, '.', '_' and '-', 100 at most",
+        ),
+        ("objective", lambda objective: objective in OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"),
+    ):
+        # Runs of before there was an objective have none.
+        value = cfg.get(name, DEFAULT_OBJECTIVE) if name == "objective" else cfg[name]
+        if not fits(value):
+            faults.append(InvalidValue(name, value, wanted))
+    return faults
 
 
 def load_experiment(directory: RunDirectory, device: str = "auto", places: dict[str, str] | None = None) -> Experiment:

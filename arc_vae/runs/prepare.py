@@ -49,7 +49,7 @@ def prepare_run(cfg: DictConfig, directory: RunDirectory) -> PreparedRun:
     experiment = check_buildable(cfg)
     config = to_plain(cfg)
     if config.get("init_from") is not None and not has_last(directory.checkpoints):
-        load_initial_weights(experiment.model, Path(config["init_from"]))
+        load_initial_weights(experiment.model, Path(str(config["init_from"])))
     directory.acquire()
     checkpoint = load_resume_checkpoint(directory, config)
     if asks_for_more_epochs(cfg, directory):

@@ -37,7 +37,7 @@ def write_samples(cfg: DictConfig) -> None:
     require(isinstance(steps, int) and steps >= 0, name, steps, "an integer of at least 0")
     decoder_file, output = sources(cfg)
     if cfg.run is not None:
-        refuse_links_outside(Path(cfg.run))
+        refuse_links_outside(Path(str(cfg.run)))
     decoder, device = load_module(decoder_file), resolve_device(cfg.device)
     refuse_without_float64(decoder, device)
     encoder = load_module(decoder_file.with_name("encoder.pth")) if steps else None
@@ -52,6 +52,6 @@ def sources(cfg: DictConfig) -> tuple[Path, Path]:
     """The decoder's file and the folder to write to."""
     if (cfg.run is None) == (cfg.decoder is None):
         raise UserError("give one of run=<run directory> and decoder=<path of a decoder.pth>")
-    decoder = Path(cfg.decoder) if cfg.run is None else Path(cfg.run) / "checkpoints" / "decoder.pth"
-    default = decoder.parent if cfg.run is None else Path(cfg.run)
-    return decoder, Path(cfg.output) if cfg.output else default
+    run = None if cfg.run is None else Path(str(cfg.run))
+    decoder = run / "checkpoints" / "decoder.pth" if run else Path(str(cfg.decoder))
+    return decoder, Path(str(cfg.output)) if cfg.output is not None else run or decoder.parent

@@ -32,7 +32,7 @@ def check_job(cfg: DictConfig) -> str:
     experiment = build_experiment(cfg)
     build_optimizer(experiment, steps_per_epoch=1)
     if cfg.get("init_from") is not None:
-        load_initial_weights(experiment.model, Path(cfg.init_from))
+        load_initial_weights(experiment.model, Path(str(cfg.init_from)))
     corpus = _corpus(OmegaConf.to_yaml(OmegaConf.create({"data": cfg.data}), resolve=True))
     check_split_sizes(corpus.sizes, experiment.trainer.batch_size)
     batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])

@@ -53,7 +53,7 @@ def generate_tasks(cfg: DictConfig) -> None:
         "weights": weights_digest(model.state_dict()),
         "corpus": corpus.sha256,
     }
-    folder = TaskFolder(Path(cfg.output) if cfg.output else directory.path / "tasks", settings)
+    folder = TaskFolder(Path(str(cfg.output)) if cfg.output is not None else directory.path / "tasks", settings)
     if folder.finished:
         print(f"{folder.path} already holds these {request.num_tasks:,} tasks")
         return

@@ -22,6 +22,7 @@ from timing import print_table
 
 from arc_vae.corpus import Corpus
 from arc_vae.corpus.atomic.scenes import generate
+from arc_vae.train import main as train
 from arc_vae.training.checkpoint_files import CheckpointWriter
 
 BARE_STEPS = 200
@@ -75,7 +76,7 @@ def run_command(overrides: list[str], watch: Stopwatch, epochs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sys.argv = ["train", f"hydra.run.dir={folder}/run", *short(epochs), *overrides]
         try:
-            main()
+            train()
         except SystemExit:
             return
 

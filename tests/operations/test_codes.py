@@ -145,7 +145,7 @@ def test_apply_takes_grids_and_codes_of_either_kind_one_or_many(model, codes):
         out = operations.apply(model, turn, some)
         assert type(out) is type(some)
         assert out.shape == some.shape
-    with pytest.raises(UserError, match="given.dtype=bool"):
+    with pytest.raises(UserError, match="values.dtype=bool"):
         operations.apply(model, turn, GRIDS > 0)
 
 
@@ -160,6 +160,31 @@ def test_a_step_on_cells_is_done_between_those_in_the_code(model):
     assert operation.on(model).way == "through the grid"
     single = torch.from_numpy(rectangles(100, seed=2, most=1))
     np.testing.assert_array_equal(operations.apply(model, operation, single), operation.truth(single))
+
+
+def test_what_was_painted_over_stays_there_for_a_later_step_on_cells(model):
+    two = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    two[0, 4:8, 4:8], two[0, 5, 10:12] = 1, 2
+    over = operations.translate(-4, 0, of="color 2")
+    for after in (operations.union(np.zeros((16, 16), dtype=np.uint8)), operations.symmetrize("vertical")):
+        whole = over.then(after)
+        assert not whole.apart
+        np.testing.assert_array_equal(operations.apply(model, whole, two)[0, 5], over.truth(two)[0, 5])
+
+
+def test_codes_are_held_against_the_model(model, codes):
+    turn = operations.rotate_90().on(model)
+    for wrong, said in (
+        (codes[:, :7], "z.shape"),
+        (codes[None], "z.shape"),
+        (GRIDS, "z.dtype"),
+        (codes * float("nan"), "finite"),
+    ):
+        with pytest.raises(UserError, match=said):
+            turn.on_codes(wrong)
+    assert turn.on_codes(codes[:0]).shape == (0, 10)
+    with pytest.raises(UserError, match="codes are one model's"):
+        turn.then(operations.rotate_90().on(BetaVAE(latent_dim=4)))
 
 
 def test_a_model_without_operators_says_so():

@@ -255,8 +255,37 @@ def test_the_kind_that_goes_in_comes_out():
         (lambda: operations.duplicate(1, 0, of="grid"), "of=grid"),
         (lambda: operations.compose([]), "operations="),
         (lambda: operations.translate(1, 0).truth(np.zeros((3, 3))), "grids"),
+        (lambda: operations.recolour([1, 2]), "colors="),
+        (lambda: operations.recolour({1: 2, "a": 3}), "colors="),
+        (lambda: operations.recolour(True), "colors=True"),
+        (lambda: operations.reflect([]), "axis="),
+        (lambda: operations.translate(1, of=np.array([1, 2])), "of="),
+        (lambda: operations.translate(1, overlap=np.array(["a", "b"])), "overlap="),
+        (lambda: operations.translate(10**30), "dx=1000000.*at most 1000"),
+        (lambda: operations.translate(1, clip=True, border="refuse"), "left out with clip=True"),
+        (lambda: operations.translate(1, clip="no"), "clip=no"),
+        (lambda: operations.duplicate(1, 0, of="every color 3"), "of=every color 3: must be one object"),
+        (lambda: operations.connect("each", "largest"), "first=each: must be one object"),
+        (lambda: operations.connect("largest", "largest"), "another object"),
+        (lambda: operations.compose(operations.rotate_90()), "operations=.*: must be a list"),
+        (lambda: operations.compose([operations.rotate_90(), 2]), "operations="),
+        (lambda: operations.rotate_90().then("rotate_90()"), "must be an operation"),
+        (lambda: operations.union(GRIDS[:3]).truth(GRIDS[:5]), "other=3 grids"),
+        (lambda: operations.rotate_90().on(3), "model=int: must be a whole model"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(make, word):
     with pytest.raises(UserError, match=word):
         make()
+
+
+def test_numbers_of_numpy_are_numbers():
+    one = np.int64(1)
+    assert operations.translate(one, of=(one, one)).name == "translate(dx=1, dy=0, of=(1, 1))"
+    assert operations.recolour({one: np.int64(2)}, of=one).name == "recolour(colors=1→2, of=1)"
+    assert operations.rotate_90(-3).name == operations.rotate_90(5).name == "rotate_90()"
+
+
+@pytest.mark.parametrize("make", [operations.rotate_90, operations.scale, operations.connect, operations.remove])
+def test_of_no_grids_come_none(make):
+    assert make().truth(np.zeros((0, 16, 16), dtype=np.uint8)).shape == (0, 16, 16)
