@@ -1,6 +1,8 @@
 """`python -m arc_vae.export`: what stands in for operations that ONNX lacks, and the files in ONNX Runtime."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from conftest import call_command
 from operations.grids import rectangles, serpentine
 from scipy import special
 
+from arc_vae.common.errors import UserError
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.exporting import onnx_files, stand_ins
 from arc_vae.models import BetaVAE, ObjectSlotVAE
@@ -71,6 +74,24 @@ def test_onnx_runtime_gives_what_torch_gives(kind, tmp_path, monkeypatch):
     about = {entry.key: entry.value for entry in onnx.load(tmp_path / "onnx" / "decoder.onnx").metadata_props}
     assert json.loads(about["arc_vae.palette"])[0] == "#000000"
     assert json.loads(about["arc_vae.latent_layout"])["latent_dim"] == 8
+
+
+@pytest.mark.parametrize("damage", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_no_agreement(damage, monkeypatch):
+    class Session:
+        def __init__(self, *_, **__):
+            pass
+
+        def get_outputs(self):
+            return [SimpleNamespace(name="logits")]
+
+        def run(self, _, given):
+            return [np.full_like(given["z"], damage)]
+
+    runtime = SimpleNamespace(SessionOptions=SimpleNamespace, InferenceSession=Session)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    with pytest.raises(UserError, match="logits is not finite"):
+        onnx_files.compared(torch.nn.Identity(), b"", torch.zeros(4, 8), "z")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 from arc_vae.common.errors import UserError
 
 # Of a run directory, what is read and written there.
-FOLDERS = ("checkpoints", "images", "evaluations", ".hydra", "wandb")
+FOLDERS = ("checkpoints", "images", "evaluations", "tasks", "onnx", ".hydra", "wandb")
 
 
 def inside(directory: Path, path: Path, remedy: str = "copy it") -> Path:

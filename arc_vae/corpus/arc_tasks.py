@@ -31,7 +31,7 @@ class WholeTask(NamedTuple):
 def read_whole_tasks(path: Path) -> list[WholeTask]:
     """The tasks of a JSON file or a folder, in the order in which they are found; a solutions file fills in outputs.
 
-    A pair that stands there twice, in files of one task each and in one of all, counts once.
+    A pair that stands there twice, in files of one task each and in one of all, counts once, and so does a task.
 
     Raises:
         UserError: see `read_pairs`; or no task there that has train pairs and test inputs.
@@ -46,13 +46,15 @@ def read_whole_tasks(path: Path) -> list[WholeTask]:
             solutions.setdefault(task, []).append(grids[0])
     tasks = [_whole(name, parts, solutions.get(name, [])) for name, parts in found.items()]
     whole = [task for task in tasks if task.train and task.test]
+    # In files of one task each and in one of all they may go by different names.
+    whole = list({_shown(task): task for task in reversed(whole)}.values())[::-1]
     if not whole:
         raise UserError(
             f"{path} holds {len(tasks)} tasks, none with train pairs and test inputs: give whole ARC tasks as JSON, "
             '{"train": [{"input": …, "output": …}, …], "test": […]}'
         )
-    if len(whole) < len(tasks):
-        log.warning("%s: %d tasks without train pairs or test inputs: left out", path, len(tasks) - len(whole))
+    if left_out := sum(not (task.train and task.test) for task in tasks):
+        log.warning("%s: %d tasks without train pairs or test inputs: left out", path, left_out)
     return whole
 
 
@@ -62,6 +64,11 @@ def _add(pairs: dict[str, Pair], grids: list[np.ndarray]) -> None:
     key = f"{before.tolist()}"
     if key not in pairs or pairs[key].after is None:
         pairs[key] = Pair(before, after)
+
+
+def _shown(task: WholeTask) -> str:
+    """What a task shows and asks, whatever its name."""
+    return str([[[grid if grid is None else grid.tolist() for grid in pair] for pair in part] for part in task[1:]])
 
 
 def _whole(name: str, parts: dict[str, dict[str, Pair]], solutions: list[np.ndarray]) -> WholeTask:

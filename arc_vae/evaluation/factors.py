@@ -72,7 +72,7 @@ def mutual_information_gap(shares: np.ndarray) -> float:
     """MIG (Chen et al. 2018): how much more the best dimension says of a factor than the next one, the mean over
     factors; 1 if each factor has a dimension of its own and no other says anything of it.
     """
-    ordered = np.sort(shares, axis=0)[::-1]
+    ordered = np.sort(np.pad(shares, ((0, 1), (0, 0))), axis=0)[::-1]  # of one dimension the next says nothing
     return float((ordered[0] - ordered[1]).mean())
 
 
@@ -103,7 +103,9 @@ def disentanglement_and_completeness(importance: np.ndarray) -> tuple[float, flo
 
 
 def _concentration(importance: np.ndarray) -> float:
-    """One less the entropy of each row, in units of its largest; the mean over rows by their sums."""
+    """One less the entropy of each row, in units of its largest; the mean over rows by their sums. Of one column: 1."""
+    if importance.shape[1] == 1:
+        return 1.0
     sums = importance.sum(axis=1)
     shares = importance / np.maximum(sums, 1e-12)[:, None]
     each = [1 - _entropy(row) / np.log(importance.shape[1]) for row in shares]

@@ -72,10 +72,11 @@ def export(cfg: DictConfig) -> None:
             told[name] = {"exported": False, "reason": content, "instead": IN_PYTHON}
             print(f"{name}: cannot be exported ({content}); {IN_PYTHON}")
             continue
+        agreement = compared(half, content, given, takes)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.onnx"
         write_atomically(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
-        told[name] = {"exported": True, **compared(half, content, given, takes)}
+        told[name] = {"exported": True, **agreement}
         words = ", ".join(f"{key} {value:.6g}" for key, value in told[name].items() if key != "exported")
         print(f"wrote {path} ({len(content) / 1e6:.1f} MB); ONNX Runtime against torch on {len(given):,}: {words}")
     if folder.is_dir():
@@ -154,6 +155,8 @@ def compared(half: nn.Module, content: bytes, given: Tensor, takes: str) -> dict
         for output, found, torchs in zip(
             session.get_outputs(), outputs, wanted if isinstance(wanted, tuple) else (wanted,), strict=True
         ):
+            if not (np.isfinite(found).all() and torchs.isfinite().all()):
+                raise UserError(f"{output.name} is not finite in ONNX Runtime or in torch: the weights are damaged")
             off = float(np.abs(found - torchs.numpy()).max())
             largest[output.name] = max(largest.get(output.name, 0.0), off)
         if takes == "z":

@@ -3,6 +3,7 @@
 With `tasks=<folder of ARC JSON>`: those tasks, by analogy.
 """
 
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -33,15 +34,18 @@ def main(cfg: DictConfig) -> None:
         return
 
     from arc_vae.common.files import write_json
-    from arc_vae.operations.experiment import provide_operators, run_trials
+    from arc_vae.operations.experiment import provide_operators, refuse_without_operators, run_trials
     from arc_vae.operations.picture import draw_operations
     from arc_vae.operations.restore import restore
     from arc_vae.reporting.operations_tables import closing_words
     from arc_vae.reporting.run_report import write_report
+    from arc_vae.runs.run_directory import RunDirectory
     from arc_vae.training.device import configure_process
 
     configure_process()
-    directory, model, corpus, augment = restore(str(cfg.run), cfg.device)
+    refuse = partial(refuse_without_operators, RunDirectory(str(cfg.run)))
+    known = (refuse,) if cfg.fit is False else ()
+    directory, model, corpus, augment = restore(str(cfg.run), cfg.device, *known)
     learnt = provide_operators(directory, model, corpus, augment, cfg.fit, cfg.num_fit, cfg.seed)
     results, trials, grids = run_trials(model, corpus, cfg.num_pairs, cfg.depth or DEPTH, cfg.seed)
     directory.images.mkdir(exist_ok=True)

@@ -30,24 +30,26 @@ def drawn(grids: Tensor, count: int, seed: int) -> Tensor:
     return grids[order[:count].to(grids.device)]
 
 
+def refuse_without_operators(directory: RunDirectory, model: VAE) -> None:
+    """Refuse a model that has no operators, where none are to be learnt."""
+    path = directory.checkpoints / FILE_NAME
+    if not states_objects(model) and not load_operators(path, model):
+        raise UserError(
+            f"{path} does not exist, and {type(model).__name__} has no other operators: leave out fit=false"
+        )
+
+
 def provide_operators(
     directory: RunDirectory, model: VAE, corpus: Corpus, augment: bool, fit: bool | None, num_fit: int, seed: int
 ) -> dict[str, dict]:
     """See that a model whose codes state no objects has learnt operators; what each reached on validation.
 
     Each is kept as soon as it is learnt: interrupted, the command goes on with those that are missing.
-
-    Raises:
-        UserError: it has none and none may be learnt.
     """
     path = directory.checkpoints / FILE_NAME
     if states_objects(model):
         return {}
     reached = {} if fit is True else load_operators(path, model)
-    if fit is False and not reached:
-        raise UserError(
-            f"{path} does not exist, and {type(model).__name__} has no other operators: leave out fit=false"
-        )
     missing = [operation for operation in learnable() if operation.name not in reached]
     if fit is False or not missing:
         return reached

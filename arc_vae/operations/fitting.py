@@ -83,10 +83,17 @@ def fit_operators(
         tried["network"] = SmallNetwork.fit(mostly_changed(pairs), model.decoder, seed, steps)
         figures_of = {name: decoded_figures(model, operator, held_out) for name, operator in tried.items()}
         kinds = [name for name in tried if name != "identity"]
-        best = max(kinds, key=lambda name: figures_of[name]["object_accuracy"])
+        best = max(kinds, key=lambda name: merit(figures_of[name]))
         accuracy = figures_of[best]["object_accuracy"]
         logger.info("%s: %s, validation object accuracy %.3f", operation.name, best, accuracy)
         yield operation.name, tried[best], {"chosen": best, **figures_of}
+
+
+def merit(reached: dict[str, float]) -> float:
+    """What an operator is chosen by. Of an operation that leaves most cells, one that does nothing has most of an
+    object accuracy, and nothing of the accuracy of changed cells.
+    """
+    return reached["object_accuracy"] + reached["changed_accuracy"]
 
 
 @torch.no_grad()

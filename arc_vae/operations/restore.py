@@ -1,5 +1,6 @@
 """A run's best model, alone or with its corpus, to work with."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,20 +14,27 @@ from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training.checkpoint_files import BEST
 
 
-def restore(run: str, device: str) -> tuple[RunDirectory, VAE, Corpus, bool]:
+def restore(
+    run: str, device: str, refuse: Callable[[VAE], None] = lambda _: None
+) -> tuple[RunDirectory, VAE, Corpus, bool]:
     """The directory, the model of its best checkpoint in eval mode on the device, the corpus it was trained on, and
     whether its grids were turned and mirrored in training.
 
+    Args:
+        refuse: is shown the model before its corpus is read, or built.
+
     Raises:
-        UserError: no checkpoint there, a foreign file, or another corpus.
+        UserError: no checkpoint there, a foreign file, another corpus, or what `refuse` raises.
     """
     directory = RunDirectory(run)
     experiment = load_experiment(directory, device)
     path = directory.checkpoints / BEST
     best = load_best(directory)
+    model = _best_model(experiment, best, path)
+    refuse(model)
     corpus = experiment.source.load()
     check_corpus_digest(corpus.sha256, best, path)
-    return directory, _best_model(experiment, best, path), corpus, experiment.source.augment
+    return directory, model, corpus, experiment.source.augment
 
 
 def restore_model(run: str, device: str) -> tuple[RunDirectory, VAE]:

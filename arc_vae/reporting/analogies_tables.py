@@ -28,7 +28,8 @@ def sentences(results: dict) -> list[str]:
     """What the table leaves out."""
     code = results["code"]
     return [
-        f"{results['tasks']} tasks: {results['does_not_fit']} do not fit into 16×16 and count as unsolved; of the "
+        f"{results['tasks']} tasks: {results['does_not_fit']} do not fit into 16×16 and "
+        f"{results.get('without_output', 0)} lack a test output: these count as unsolved; of the "
         f"{results['fit']} that do, {results['undetermined']} leave the size open",
         f"what the code costs: the train outputs of {code['tasks_surviving']} tasks are decoded from their own codes; "
         f"of those, programs on grids explain {code['of_those_explained_in_grids']}",

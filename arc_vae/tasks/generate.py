@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 
 from arc_vae.common.errors import UserError
 from arc_vae.common.provenance import git_state, versions
+from arc_vae.models.base import VAE
 from arc_vae.models.saved import weights_digest
 from arc_vae.operations.codes import slot_decoder, states_objects
 from arc_vae.operations.restore import restore
@@ -25,6 +27,9 @@ from arc_vae.tasks.workers import Job, do_jobs
 # Any change to the tasks that a seed gives raises this number: an unfinished folder of another is not gone on with.
 VERSION = 1
 MOST_DEPTH, MOST_PAIRS = 10, 10
+# Rounds of tasks made anew, because they showed what another shows, within which their number is to be halved; where no
+# more than this share of all is left, up to MOST_ROUNDS.
+ROUNDS, FEW, MOST_ROUNDS = 4, 0.01, 100
 COUNTED = ("first_draws", "first_right", "draws", "right", "explained_by_fewer_steps", "explained_otherwise")
 
 
@@ -37,12 +42,7 @@ def generate_tasks(cfg: DictConfig) -> None:
     start = time.perf_counter()
     depths = numbers_of("depth", cfg.depth, 1, MOST_DEPTH)
     pairs = numbers_of("pairs", cfg.pairs, 1, MOST_PAIRS)
-    directory, model, corpus, _ = restore(str(cfg.run), cfg.device)
-    if not states_objects(model):
-        raise UserError(
-            f"{cfg.run}: the codes of {type(model).__name__} state no objects, of which tasks are made: train with "
-            "experiment=object_slots"
-        )
+    directory, model, corpus, _ = restore(str(cfg.run), cfg.device, partial(refuse_without_objects, cfg.run))
     room = slot_decoder(model).num_slots
     objects = numbers_of("objects", f"1-{room}" if cfg.objects is None else cfg.objects, 1, room)
     request = Request(cfg.num_tasks, depths, objects, pairs, cfg.seed)
@@ -59,7 +59,11 @@ def generate_tasks(cfg: DictConfig) -> None:
         return
     folder.begin()
     processes = cfg.processes or (cpu_count() if next(model.parameters()).device.type == "cpu" else 1)
-    tasks, counts = all_tasks(request, folder, model, pool, processes)
+    try:
+        tasks, counts = all_tasks(request, folder, model, pool, processes)
+    except TooFewGrids:
+        folder.give_up()
+        raise
     folder.write_tasks(tasks)
     draw_tasks(tasks, folder.path / PICTURE)
     summary = summarised(tasks, counts)
@@ -70,18 +74,35 @@ def generate_tasks(cfg: DictConfig) -> None:
     print(f"wrote {folder.path / ALL_TASKS}, a file a task beside it, and {folder.path / PICTURE} in {seconds} s")
 
 
+class TooFewGrids(UserError):
+    """So many tasks, no two of which show a pair alike, cannot be made of these test grids."""
+
+
+def refuse_without_objects(run: str, model: VAE) -> None:
+    """Refuse a model whose codes state no objects."""
+    if not states_objects(model):
+        raise UserError(
+            f"{run}: the codes of {type(model).__name__} state no objects, of which tasks are made: train with "
+            "experiment=object_slots"
+        )
+
+
 def all_tasks(
     request: Request, folder: TaskFolder, model: Any, pool: Pool, processes: int
 ) -> tuple[dict[str, dict], dict[int, Counter]]:
-    """The tasks by name, no two of which show a pair alike, and what was counted by depth."""
+    """The tasks by name, no two of which show a pair alike, and what was counted by depth.
+
+    Raises:
+        TooFewGrids: again and again tasks show what others show.
+    """
     start = time.perf_counter()
     jobs = [Job(f"{number:04d}", specs, f"{request.seed}") for number, specs in enumerate(request.portions())]
     tasks: dict[int, dict] = {}
     counts: dict[int, Counter] = {depth: Counter() for depth in request.depths}
-    again = 0
+    alike = [request.num_tasks]  # after each round, how many tasks show a pair of another
     while jobs:
         wanted = sum(len(job.specs) for job in jobs)
-        made = {job.name: found for job in jobs if (found := folder.portion(job.name)) is not None}
+        made = {job.name: found for job in jobs if (found := folder.portion(job.name, job.specs)) is not None}
 
         def keep(name: str, portion: dict[str, Any], made: dict[str, dict] = made, wanted: int = wanted) -> None:
             folder.keep(name, portion)
@@ -94,13 +115,26 @@ def all_tasks(
             tasks |= {int(number): task for number, task in made[job.name]["tasks"].items()}
             for depth, count in made[job.name]["counts"].items():
                 counts[int(depth)].update(count)
-        again += 1
+        again = len(alike)
         repeated = [request.spec(number) for number in repetitions(tasks)]
+        alike.append(len(repeated))
+        refuse_standstill(alike)
         jobs = [Job(f"again_{again:03d}", repeated, f"{request.seed}/again {again}")] if repeated else []
     splits = request.splits()
     for number, task in sorted(tasks.items()):
         task["about"]["split"] = splits[number]
     return {f"task_{number:05d}": tasks[number] for number in sorted(tasks)}, counts
+
+
+def refuse_standstill(alike: list[int]) -> None:
+    """Refuse to go on where ROUNDS more rounds have not halved the number of tasks that show a pair of another."""
+    stands_still = len(alike) > ROUNDS + 1 and alike[-1] > max(FEW * alike[0], alike[-1 - ROUNDS] / 2)
+    if stands_still or len(alike) > MOST_ROUNDS:
+        raise TooFewGrids(
+            f"num_tasks={alike[0]}: after {len(alike) - 1} rounds {alike[-1]} tasks still show a pair of another: the "
+            f"corpus has too few test grids for so many; give num_tasks={max(1, alike[0] - 2 * alike[-1])} or fewer, "
+            "more depths and numbers of objects, or train on a larger corpus"
+        )
 
 
 def repetitions(tasks: dict[int, dict]) -> list[int]:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,9 @@ class Request:
         return [[self.spec(number) for number in numbers[first : first + PORTION]] for first in numbers[::PORTION]]
 
     def splits(self) -> list[str]:
-        """Which split each task belongs to: 4 to 1 to 1, of every depth and number of objects alike."""
+        """Which split each task belongs to: 4 to 1 to 1, of every depth and number of objects alike where there
+        are six tasks or more of each.
+        """
         cells = len(self.depths) * len(self.objects)
         order = sorted(range(self.num_tasks), key=lambda number: (number % cells, number))
         place = {number: index for index, number in enumerate(order)}
@@ -61,7 +64,7 @@ def numbers_of(name: str, value: Any, least: int, most: int) -> tuple[int, ...]:
         InvalidValue: anything else, or a number that is not from `least` to `most`.
     """
     wanted = f"a number or a range such as {least}-{most}, from {least} to {most}"
-    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    text = ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
     found: list[int] = []
     for part in text.split(","):
         ends = re.fullmatch(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?", part)

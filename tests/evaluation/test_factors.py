@@ -36,6 +36,13 @@ def test_a_factor_said_twice_leaves_no_gap(independent):
     assert told.mutual_information_gap(told.shared_information(codes, independent)) == pytest.approx(0)
 
 
+def test_one_dimension_or_one_factor_has_figures_too(independent):
+    shares = told.shared_information(independent[:, :1].astype(float), independent)
+    assert told.mutual_information_gap(shares) == pytest.approx(shares.mean())
+    assert told.disentanglement_and_completeness(np.ones((4, 1)))[0] == 1
+    assert told.disentanglement_and_completeness(np.ones((1, 3)))[1] == 1
+
+
 def test_noise_says_nothing(independent):
     noise = np.random.default_rng(0).normal(size=(len(independent), 4))
     _, right, chance = told.read_off(noise, independent)

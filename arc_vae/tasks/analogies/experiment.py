@@ -8,7 +8,7 @@ import torch
 from arc_vae.corpus.arc_tasks import WholeTask
 from arc_vae.models.base import VAE
 from arc_vae.tasks.analogies.arithmetic import solved_by_arithmetic, surviving
-from arc_vae.tasks.analogies.given import Given, fits
+from arc_vae.tasks.analogies.given import Given, fits, has_answers
 from arc_vae.tasks.analogies.search import Answer, Outcome, Search
 from arc_vae.tasks.analogies.spaces import GridSpace, space_of
 
@@ -24,6 +24,7 @@ def solve_tasks(model: VAE, tasks: Sequence[WholeTask], depth: int, seconds: flo
     """Everything that analogies.json says: each search takes programs of up to `depth` steps and at most so many
     seconds for all tasks together.
     """
+    unknown = sum(not has_answers(task) for task in tasks)
     given = Given.of([task for task in tasks if fits(task)], next(model.parameters()).device)
     of, every = len(tasks), range(len(given.names))
     log.info("%d tasks, %d of them up to 16×16: vector arithmetic", of, len(given.names))
@@ -46,7 +47,8 @@ def solve_tasks(model: VAE, tasks: Sequence[WholeTask], depth: int, seconds: flo
     return {
         "tasks": of,
         "fit": len(given.names),
-        "does_not_fit": of - len(given.names),
+        "without_output": unknown,
+        "does_not_fit": of - len(given.names) - unknown,
         "undetermined": sum(given.undetermined),
         "code": {
             "tasks_surviving": sum(alive),

@@ -48,10 +48,15 @@ class Given(NamedTuple):
         )
 
 
+def has_answers(task: WholeTask) -> bool:
+    """Whether every test output is told, against which an answer could be held."""
+    return all(pair.after is not None for pair in task.test)
+
+
 def fits(task: WholeTask) -> bool:
     """Whether all grids of a task are there and none is larger than 16×16."""
-    grids = [grid for pair in (*task.train, *task.test) for grid in pair]
-    return all(grid is not None and max(grid.shape) <= SIZE for grid in grids)
+    grids = [grid for pair in (*task.train, *task.test) for grid in pair if grid is not None]
+    return has_answers(task) and all(max(grid.shape) <= SIZE for grid in grids)
 
 
 def _after(pair: Pair) -> np.ndarray:
