@@ -5,6 +5,11 @@ the median of the ratios. OMP_NUM_THREADS sets the threads.
 
     git worktree add --detach /tmp/before ece1766
     python tests/benchmarks/against.py /tmp/before experiment=object_slots
+
+With --at-once, both are then timed while the other computes too: of one checkout, with OMP_NUM_THREADS=1, what two jobs
+at once gain over one after the other.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/against.py . --at-once
 """
 
 import argparse
@@ -63,25 +68,40 @@ def begun(checkout: Path, overrides: list[str]) -> subprocess.Popen:
     return process
 
 
+def ask(process: subprocess.Popen) -> None:
+    """Have it time its steps."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("overrides", nargs="*", help="of the default configuration, as experiment=object_slots")
     parser.add_argument("--rounds", type=int, default=10, help=f"times {STEPS} steps of each")
+    parser.add_argument("--at-once", action="store_true", help="time both while the other computes too")
     arguments = parser.parse_intermixed_args()
 
     processes = [begun(checkout, arguments.overrides) for checkout in (arguments.before.resolve(), CHECKOUT)]
     seconds: list[list[float]] = [[], []]
     for turn in range(arguments.rounds):
         for which in (0, 1) if turn % 2 else (1, 0):
-            processes[which].stdin.write("\n")
-            processes[which].stdin.flush()
+            ask(processes[which])
             seconds[which].append(float(processes[which].stdout.readline()))
+    together: list[float] = []
+    for _ in range(arguments.rounds if arguments.at_once else 0):
+        for process in processes:
+            ask(process)
+        together += [float(process.stdout.readline()) for process in processes]
     for process in processes:
         process.stdin.close()
     ratio = median(after / before for before, after in zip(*seconds, strict=True))
     rows = [[*(f"{1e3 * median(some):.1f}" for some in seconds), f"{ratio:.2f}"]]
     print_table(f"a step, ms {' '.join(arguments.overrides)}", [str(arguments.before), "this", "this/before"], rows)
+    if together:
+        alone, both = 1e3 * median(sum(seconds, [])), 1e3 * median(together)
+        rows = [[f"{alone:.1f}", f"{both:.1f}", f"{2 * alone / both:.2f}"]]
+        print_table("two at once", ["alone, ms", "each of two at once, ms", "times as many steps"], rows)
 
 
 if __name__ == "__main__":
