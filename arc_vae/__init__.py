@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from arc_vae import grids as grids
+    from arc_vae import operations as operations
     from arc_vae.api.functions import FinishedRun as FinishedRun
     from arc_vae.api.functions import RunFailed as RunFailed
     from arc_vae.api.functions import compose as compose
@@ -36,16 +38,18 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-def __getattr__(name: str) -> "Any":
-    """The public name, or the submodule (`arc_vae.common.grids`), imported at its first use."""
-    from importlib import import_module
-    from importlib.util import find_spec
+if not TYPE_CHECKING:  # which would take any name for known
 
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if not name.startswith("_") and find_spec(f"arc_vae.{name}"):
-        return import_module(f"arc_vae.{name}")
-    raise AttributeError(f"module 'arc_vae' has no attribute {name!r}")
+    def __getattr__(name: str) -> "Any":
+        """The public name, or the submodule (`arc_vae.common.grids`), imported at its first use."""
+        from importlib import import_module
+        from importlib.util import find_spec
+
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if not name.startswith("_") and find_spec(f"arc_vae.{name}"):
+            return import_module(f"arc_vae.{name}")
+        raise AttributeError(f"module 'arc_vae' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,8 @@
 """What operations mean on grids, case by case."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -289,3 +292,8 @@ def test_numbers_of_numpy_are_numbers():
 @pytest.mark.parametrize("make", [operations.rotate_90, operations.scale, operations.connect, operations.remove])
 def test_of_no_grids_come_none(make):
     assert make().truth(np.zeros((0, 16, 16), dtype=np.uint8)).shape == (0, 16, 16)
+
+
+def test_type_checkers_are_told_every_name():
+    told = re.findall(r"import \w+ as (\w+)", Path(operations.__file__).read_text(encoding="utf-8"))
+    assert sorted(told) == operations.__all__
