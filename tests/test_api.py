@@ -26,7 +26,6 @@ from arc_vae import operations
 from arc_vae.api import child_process
 from arc_vae.api import networks as networks_module
 from arc_vae.api.child_process import KEPT, Ended, run_module
-from arc_vae.api.process import flushes_subnormals, process_kept
 from arc_vae.common.errors import InvalidValue, UserError
 from arc_vae.common.grids import PALETTE
 from arc_vae.common.torch_files import save_checkpoint
@@ -34,6 +33,7 @@ from arc_vae.generate_samples import generate_samples
 from arc_vae.models import ObjectSlotVAE
 from arc_vae.models.saved import load_module, save_module
 from arc_vae.training import device
+from arc_vae.training.process_kept import flushes_subnormals, process_kept
 
 FILES = ("", "checkpoints", "checkpoints/vae_best.pth", "checkpoints/last.pth", "checkpoints/vae_epoch_2.pth")
 

@@ -49,8 +49,8 @@ def load(path: str | PathLike[str], device: "str | torch.device" = "auto", trust
     """
     from arc_vae.api.model import Model
     from arc_vae.api.opening import open_networks
-    from arc_vae.api.process import process_kept, random_numbers_kept
     from arc_vae.training.device import resolve_device
+    from arc_vae.training.process_kept import process_kept, random_numbers_kept
 
     if not isinstance(path, (str, PathLike)):
         raise InvalidValue("path", repr(path), "the path of a run directory or a checkpoint")

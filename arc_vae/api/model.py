@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from arc_vae.api.networks import Networks
-from arc_vae.api.process import leaves_process_alone
 from arc_vae.common.arrays import CODES, Array, Batch, take, take_codes, take_grids
 from arc_vae.common.errors import InvalidValue, require
 from arc_vae.configuration.suggest import did_you_mean
+from arc_vae.training.process_kept import leaves_process_alone
 
 if TYPE_CHECKING:
     from arc_vae.operations import Operation

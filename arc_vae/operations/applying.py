@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arc_vae.api.process import leaves_process_alone
 from arc_vae.common.arrays import CODES, Array, take
 from arc_vae.models import decoding
 from arc_vae.models.base import VAE
@@ -14,6 +13,7 @@ from arc_vae.operations.catalogue import recolour, reflect, remove, rotate_90, s
 from arc_vae.operations.codes import decode, states_objects
 from arc_vae.operations.learnt import learnt_operators
 from arc_vae.operations.operation import Operation, network_of
+from arc_vae.training.process_kept import leaves_process_alone
 
 
 def available(model: Any) -> dict[str, Operation]:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from arc_vae.api.process import leaves_process_alone
 from arc_vae.common.arrays import take_codes, take_grids
 from arc_vae.common.errors import UserError, require
 from arc_vae.models.base import VAE
@@ -19,6 +18,7 @@ from arc_vae.operations.drawing import draw, read_grids
 from arc_vae.operations.learnt import learnt_operator
 from arc_vae.operations.reencoding import encode_again
 from arc_vae.operations.steps import SceneStep
+from arc_vae.training.process_kept import leaves_process_alone
 
 # Grids or codes that are worked on at a time.
 PORTION = 1024
