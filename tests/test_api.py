@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from hydra.core.global_hydra import GlobalHydra
 from operations.grids import rectangles
 
 import arc_vae
@@ -343,6 +344,20 @@ def test_objects_on_each_other_stay_so_where_that_is_asked_for(slots, monkeypatc
     assert torch.equal(slots.logits(z, apart=False).argmax(dim=1), slots.decode(z, apart=False).long())
     half = arc_vae.Model(dataclasses.replace(slots._networks, module=slots.network.decoder))
     assert torch.equal(half.decode(z, apart=False), slots.decode(z, apart=False))
+
+
+def test_threads_may_compose_at_once():
+    with ThreadPoolExecutor(4) as pool:
+        seeds = [pool.submit(arc_vae.compose, [f"seed={seed}"]) for seed in range(12)]
+    assert [cfg.result().seed for cfg in seeds] == list(range(12))
+    assert not GlobalHydra.instance().is_initialized()
+
+
+@pytest.mark.parametrize("apart", ["no", None, 1])
+def test_apart_is_true_or_false(slots, apart):
+    for call in (slots.decode, slots.logits):
+        with pytest.raises(InvalidValue, match="apart=.*True or False"):
+            call(np.zeros(10), apart=apart)
 
 
 def test_threads_may_call_at_once(model, grids):

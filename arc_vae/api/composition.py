@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 from omegaconf import DictConfig, OmegaConf
 
 from arc_vae.common.errors import InvalidValue, UserError
+
+_one_at_a_time = RLock()
 
 
 def composed(overrides: list[str]) -> tuple[DictConfig, DictConfig]:
@@ -64,14 +67,17 @@ def listed(overrides: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _hydra_kept() -> Iterator[None]:
-    """Context manager within which Hydra can be initialised anew, in a user's Hydra app too."""
+    """Context manager within which Hydra can be initialised anew, in a user's Hydra app too; one thread at a time, for
+    the whole process has one Hydra.
+    """
     from hydra.core.global_hydra import GlobalHydra
     from hydra.version import VersionBase
 
-    hydra, base = GlobalHydra.instance().hydra, VersionBase.instance().version_base
-    GlobalHydra.instance().hydra = None
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra = hydra
-        VersionBase.instance().version_base = base
+    with _one_at_a_time:
+        hydra, base = GlobalHydra.instance().hydra, VersionBase.instance().version_base
+        GlobalHydra.instance().hydra = None
+        try:
+            yield
+        finally:
+            GlobalHydra.instance().hydra = hydra
+            VersionBase.instance().version_base = base

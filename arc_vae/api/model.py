@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from arc_vae.api.networks import Networks
 from arc_vae.common.arrays import CODES, Array, Batch, take, take_codes, take_grids
-from arc_vae.common.errors import InvalidValue, require
-from arc_vae.configuration.suggest import did_you_mean
+from arc_vae.common.errors import require
 from arc_vae.training.process_kept import leaves_process_alone
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ class Model:
         (6, 16, 16)
         """
         batch = take_codes(z, self.latent_dim)
+        require(isinstance(apart, bool), "apart", repr(apart), "True or False")
         return batch.back(self._networks.grids(batch.values, apart))
 
     @leaves_process_alone
@@ -97,6 +97,7 @@ class Model:
         (10, 16, 16)
         """
         batch = take_codes(z, self.latent_dim)
+        require(isinstance(apart, bool), "apart", repr(apart), "True or False")
         return batch.back(self._networks.logits(batch.values, apart))
 
     @leaves_process_alone
@@ -187,17 +188,6 @@ class Model:
         from arc_vae import operations
 
         self._networks.check_whole()
-        if isinstance(operation, str):
-            known = self.operations
-            if operation not in known:
-                wanted = (
-                    f"one of {', '.join(known) or 'none that this model has'}{did_you_mean(operation, list(known))}"
-                )
-                raise InvalidValue("operation", operation, wanted)
-            operation = known[operation]
-        if not isinstance(operation, operations.Operation):
-            wanted = "an operation, such as arc_vae.operations.rotate_90(), or the name of one of this model's"
-            raise InvalidValue("operation", repr(operation), wanted)
         return operations.apply(self.network, operation, values)
 
     def _codes(self, batch: Batch) -> Tensor:

@@ -69,7 +69,7 @@ def take_codes(codes: Array, latent_dim: int, name: str = "z") -> Batch:
     require(fits, f"{name}.shape", shape, f"({d},) or (N, {d}): the model's codes have {d} dimensions")
     # float64 stays: operations give codes whose last digits tell rare objects' places.
     tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
-    finite = tensor.isfinite()
+    finite = tensor.float().isfinite()
     if not finite.all():
         place = tuple((~finite).nonzero()[0].tolist())
         at = ", ".join(map(str, place))

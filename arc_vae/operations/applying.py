@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from arc_vae.common.arrays import CODES, Array, take
+from arc_vae.common.errors import require
+from arc_vae.configuration.suggest import did_you_mean
 from arc_vae.models import decoding
 from arc_vae.models.base import VAE
 from arc_vae.operations.catalogue import recolour, reflect, remove, rotate_90, scale, translate
@@ -42,15 +44,23 @@ def learnable() -> list[Operation]:
 
 
 @leaves_process_alone
-def apply(model: Any, operation: Operation, values: Array) -> Array:
+def apply(model: Any, operation: Operation | str, values: Array) -> Array:
     """Integer grids → the decoded grids of the changed codes; float codes → the changed codes. numpy or torch, one or
-    a batch, and the same out. `model`: a VAE, or what `arc_vae.load` gives.
+    a batch, and the same out. `model`: a VAE, or what `arc_vae.load` gives; `operation` may be the name of one that is
+    `available`.
 
     Raises:
         Refused: a grid or code that does not admit it. InvalidValue: neither grids nor the model's codes.
     """
-    operation = operation.on(model)
     network = network_of(model)
+    if isinstance(operation, str):
+        known = available(network)
+        wanted = f"one of {', '.join(known)}{did_you_mean(operation, list(known))}"
+        require(operation in known, "operation", operation, wanted)
+        operation = known[operation]
+    wanted = "an operation, such as arc_vae.operations.rotate_90(), or the name of one of this model's"
+    require(isinstance(operation, Operation), "operation", repr(operation), wanted)
+    operation = operation.on(network)
     batch = take(values, network.latent_dim, "values")
     given = batch.values.to(next(network.parameters()).device)
     if batch.kind == CODES:

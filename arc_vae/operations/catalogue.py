@@ -14,7 +14,7 @@ from arc_vae.operations.cells import Clip, Combine, Connect, GridStep, Scale, Sy
 from arc_vae.operations.moves import Group, Recolor, Translate, Turn, color_pairs
 from arc_vae.operations.numbers import Duplicate, Remove
 from arc_vae.operations.operation import Operation, Part
-from arc_vae.operations.rules import EACH, GRID, Of, Rule, is_integer, plain
+from arc_vae.operations.rules import EACH, GRID, WANTED, Of, Rule, is_choice, is_integer, plain
 from arc_vae.operations.steps import SceneStep
 
 # The largest number that a step is given: beyond the grid's border it makes no difference.
@@ -120,11 +120,10 @@ def group(of: Of = EACH, border: str = "stop", overlap: str = "paint") -> Operat
 
 def connect(first: Of = "largest", second: Of = "smallest") -> Operation:
     """Draw a line between two objects, under them. Through the grid."""
-    rules = Rule(first), Rule(second)
     for name, of in (("first", first), ("second", second)):
-        require(_is_one(of), name, of, "one object")
+        require(is_choice(of) and _is_one(of), name, of, f"one object: {WANTED}")
     require(first != second, "second", second, "another object than the first")
-    return _named("connect", {"first": first, "second": second}, Connect(*rules))
+    return _named("connect", {"first": first, "second": second}, Connect(Rule(first), Rule(second)))
 
 
 def symmetrize(axis: str = "horizontal") -> Operation:
@@ -180,6 +179,6 @@ def _is_one(of: Of) -> bool:
 def _integers(**given: int) -> list[int]:
     """The values as integers; numpy's are, bool is none."""
     for name, value in given.items():
-        good = is_integer(value) and abs(value) <= FARTHEST
-        require(good, name, value, f"an integer of at most {FARTHEST}")
+        good = is_integer(value) and abs(int(value)) <= FARTHEST
+        require(good, name, repr(value), f"an integer from -{FARTHEST} to {FARTHEST}")
     return [int(value) for value in given.values()]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from arc_vae.common.errors import InvalidValue
-from arc_vae.common.grids import NUM_COLORS
+from arc_vae.common.grids import CELLS, NUM_COLORS, SIZE
 from arc_vae.operations.scene import Scene
 
 GRID, EACH = "grid", "each"
@@ -34,7 +34,7 @@ class Rule:
     of: Of
 
     def __post_init__(self) -> None:
-        if not _known(self.of):
+        if not is_choice(self.of):
             raise InvalidValue("of", self.of, WANTED)
         object.__setattr__(self, "of", plain(self.of))
 
@@ -89,11 +89,12 @@ def plain(of: Of) -> Of:
     return (int(of[0]), int(of[1])) if isinstance(of, tuple) else int(of)
 
 
-def _known(of: Any) -> bool:
+def is_choice(of: Any) -> bool:
+    """Whether a value is a choice of objects: see `WANTED`."""
     if is_integer(of):
-        return of >= 1
+        return 1 <= of <= CELLS
     if isinstance(of, tuple):
-        return len(of) == 2 and all(is_integer(number) for number in of)
+        return len(of) == 2 and all(is_integer(number) and 0 <= number < SIZE for number in of)
     if not isinstance(of, str):
         return False
     color = rf"(every )?color [1-{NUM_COLORS - 1}]"

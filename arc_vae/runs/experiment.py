@@ -100,7 +100,7 @@ def faults_of_settings(cfg: DictConfig) -> list[UserError]:
     """A sentence for each setting outside of the groups that will not do: the seed, the name, the objective."""
     faults: list[UserError] = []
     for name, fits, wanted in (
-        ("seed", lambda seed: isinstance(seed, int) and seed >= 0, "an integer of at least 0"),
+        ("seed", lambda seed: type(seed) is int and seed >= 0, "an integer of at least 0"),
         ("seed", lambda seed: not isinstance(seed, int) or seed <= MAX_SEED, f"at most {MAX_SEED}"),
         (
             "name",

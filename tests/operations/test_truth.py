@@ -10,6 +10,7 @@ from operations.grids import grid, rectangles, shown
 
 from arc_vae import operations
 from arc_vae.common.errors import UserError
+from arc_vae.models import BetaVAE
 from arc_vae.operations import Refused
 
 GRIDS = rectangles(200, most=6)
@@ -264,7 +265,12 @@ def test_the_kind_that_goes_in_comes_out():
         (lambda: operations.reflect([]), "axis="),
         (lambda: operations.translate(1, of=np.array([1, 2])), "of="),
         (lambda: operations.translate(1, overlap=np.array(["a", "b"])), "overlap="),
-        (lambda: operations.translate(10**30), "dx=1000000.*at most 1000"),
+        (lambda: operations.translate(10**30), "dx=1000000.*from -1000 to 1000"),
+        (lambda: operations.translate(np.int64(-(2**63))), "from -1000 to 1000"),
+        (lambda: operations.remove(of=10**30), "of=1000"),
+        (lambda: operations.remove(of=(-1, 2)), "of="),
+        (lambda: operations.connect([1], "largest"), "first="),
+        (lambda: operations.apply(BetaVAE(4), None, GRIDS), "operation=None"),
         (lambda: operations.translate(1, clip=True, border="refuse"), "left out with clip=True"),
         (lambda: operations.translate(1, clip="no"), "clip=no"),
         (lambda: operations.duplicate(1, 0, of="every color 3"), "of=every color 3: must be one object"),
