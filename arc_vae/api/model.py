@@ -84,7 +84,6 @@ class Model:
         (6, 16, 16)
         """
         batch = take_codes(z, self.latent_dim)
-        require(isinstance(apart, bool), "apart", repr(apart), "True or False")
         return batch.back(self._networks.grids(batch.values, apart))
 
     @leaves_process_alone
@@ -97,7 +96,6 @@ class Model:
         (10, 16, 16)
         """
         batch = take_codes(z, self.latent_dim)
-        require(isinstance(apart, bool), "apart", repr(apart), "True or False")
         return batch.back(self._networks.logits(batch.values, apart))
 
     @leaves_process_alone

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from arc_vae.common.errors import InvalidValue, UserError
+from arc_vae.common.errors import InvalidValue, UserError, require
 from arc_vae.common.grids import NUM_COLORS, SIZE
 from arc_vae.evaluation.interpolation import straight_paths
 from arc_vae.models.decoding import BATCH, argmax_colors
@@ -61,6 +61,7 @@ class Networks:
         return self.in_portions(lambda part: argmax_colors(decode(self._digits(part))), z, empty)
 
     def _decoder(self, apart: bool) -> Callable[[Tensor], Tensor]:
+        require(isinstance(apart, bool), "apart", repr(apart), "True or False")
         decoder, half = self._needs(self.decoder, "decoder"), getattr(self.module, "decoder", self.module)
         if apart or not isinstance(half, ObjectSlotDecoder):
             return decoder
