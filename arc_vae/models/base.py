@@ -129,6 +129,16 @@ class GaussianVAE(nn.Module):
         z = reparameterize(mu, logvar, generator)
         return VAEOutput(self.decode(z), mu, logvar, z)
 
+    def forward_with_samples(self, grids: Tensor, count: int) -> tuple[VAEOutput, Tensor]:
+        """`forward`, and the logits (count, 10, 16, 16) of codes drawn from N(0, I): one pass through the decoder takes
+        less time than two.
+        """
+        mu, logvar = self.encode(grids)
+        z = reparameterize(mu, logvar)
+        samples = torch.randn(count, self.latent_dim, device=z.device, dtype=z.dtype)
+        logits, of_samples = self.decode(torch.cat([z, samples])).split([len(z), count])
+        return VAEOutput(logits, mu, logvar, z), of_samples
+
 
 if TYPE_CHECKING:
     _: type[VAE] = GaussianVAE

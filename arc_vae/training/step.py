@@ -8,7 +8,7 @@ from torch import Tensor
 
 from arc_vae.common.finite import NonFinite, refuse_non_finite
 from arc_vae.evaluation.accuracies import active_dims, object_accuracy, pixel_accuracy
-from arc_vae.models.base import VAE
+from arc_vae.models.base import VAE, GaussianVAE, VAEOutput
 from arc_vae.models.decoding import argmax_colors
 from arc_vae.objective.loss import Loss, LossTerms
 from arc_vae.tracking.metrics_log import MetricsLog
@@ -77,16 +77,20 @@ class TrainingStep:
 
     def _objective(self, batch: Tensor, beta: Tensor, foreground_weight: Tensor) -> tuple[LossTerms, Tensor]:
         with autocast(batch.device, self.precision):
-            output = self.state.model(batch)
-            samples = self._decode_prior(batch) if self.loss.blank_weight > 0 else None
+            output, samples = self._forward(batch)
         terms = self.loss(output.logits, batch, output.mu, output.logvar, beta, foreground_weight, samples)
         return terms, output.logits
 
-    def _decode_prior(self, batch: Tensor) -> Tensor:
-        """Logits of codes drawn from N(0, I), a share of the batch's size."""
+    def _forward(self, batch: Tensor) -> tuple[VAEOutput, Tensor | None]:
+        """The model's pass, and the logits of prior samples, a share of the batch's size, if the loss looks at them."""
         model = self.state.model
+        if self.loss.blank_weight <= 0:
+            return model(batch), None
         count = math.ceil(PRIOR_BATCH_FRACTION * len(batch))
-        return model.decode(torch.randn(count, model.latent_dim, device=batch.device))
+        # A class's own pass may be anything.
+        if isinstance(model, GaussianVAE) and type(model).forward is GaussianVAE.forward:
+            return model.forward_with_samples(batch, count)
+        return model(batch), model.decode(torch.randn(count, model.latent_dim, device=batch.device))
 
     def __call__(self, batch: Tensor, beta: float, foreground_weight: float) -> Tensor:
         """Train on integer grids (B, 16, 16) at β and the foreground's weight.

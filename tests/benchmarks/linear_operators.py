@@ -72,8 +72,7 @@ class StepWithOperators(TrainingStep):
         name = next(self.turns)
         wanted, fine = transformed(batch, name)
         with autocast(batch.device, self.precision):
-            output = self.state.model(batch)
-            samples = self._decode_prior(batch)
+            output, samples = self._forward(batch)
             moved = self.state.model.decode(self.operators[name](output.z.float())[fine])
         terms = self.loss(output.logits, batch, output.mu, output.logvar, beta, foreground_weight, samples)
         nats = ReconstructionNats(*(part.mean() for part in reconstruction_nats(moved, wanted[fine])))

@@ -1,12 +1,16 @@
-from functools import partial
-
 import pytest
 import torch
 
 from arc_vae.common.errors import InvalidValue
 from arc_vae.models import BetaVAE, Encoder, reparameterize
 from arc_vae.models.base import MIN_SIGMA
-from arc_vae.models.beta_vae.convolutions import ConvolutionReLU, TransposedConvolutionReLU, suits, uses_product
+from arc_vae.models.beta_vae.convolutions import (
+    Convolution,
+    ConvolutionReLU,
+    TransposedConvolutionReLU,
+    suits,
+    uses_product,
+)
 from arc_vae.models.beta_vae.encoder import one_hot
 from arc_vae.models.decoding import argmax_colors
 
@@ -73,30 +77,28 @@ def threads(request):
 
 @pytest.mark.parametrize("threads", [1, 2], indirect=True)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-@pytest.mark.parametrize("batch", [4, 3], ids=["in parts", "whole"])
 @pytest.mark.parametrize(
-    ("ours", "theirs", "side"),
-    [
-        (partial(ConvolutionReLU, 8, 4, kernel_size=3, stride=2, padding=1), torch.nn.Conv2d, 6),
-        (partial(ConvolutionReLU, 8, 4, kernel_size=3, stride=1, padding=1), torch.nn.Conv2d, 6),
-        (partial(TransposedConvolutionReLU, 8, 4, kernel_size=4, stride=2, padding=1), torch.nn.ConvTranspose2d, 5),
-    ],
-    ids=["convolution", "unstrided", "transposed"],
+    ("layer", "stride", "side"),
+    [(ConvolutionReLU, 2, 6), (ConvolutionReLU, 2, 12), (ConvolutionReLU, 1, 6), (Convolution, 1, 6)]
+    + [(TransposedConvolutionReLU, 2, 3), (TransposedConvolutionReLU, 2, 5)],
+    ids=["small", "large", "unstrided", "without its ReLU", "transposed, small", "transposed, large"],
 )
-def test_a_convolution_with_its_relu_computes_what_torchs_layers_do(threads, ours, theirs, side, batch, dtype):
+def test_a_convolution_computes_what_torchs_layers_do(threads, layer, stride, side, dtype):
     torch.manual_seed(0)
-    ours = ours()
-    theirs = theirs(8, 4, kernel_size=ours.kernel_size, stride=ours.stride, padding=1)
+    kernel, rectify = 3, torch.nn.Identity() if layer is Convolution else torch.nn.ReLU()
+    if layer is TransposedConvolutionReLU:
+        kernel = 4
+    ours = layer(8, 4, kernel_size=kernel, stride=stride, padding=1)
+    theirs = layer.__base__(8, 4, kernel_size=kernel, stride=stride, padding=1)
     theirs.load_state_dict(ours.state_dict())
-    inputs = [torch.randn(batch, 8, side, side).to(dtype).requires_grad_() for _ in range(2)]
+    inputs = [torch.randn(4, 8, side, side).to(dtype).requires_grad_() for _ in range(2)]
     inputs[1].data = inputs[0].data
     assert suits(inputs[0]) == (dtype == torch.bfloat16)
-    assert uses_product(ours.stride) == (threads > 1 and ours.stride[0] > 1)
     if dtype == torch.float32:
-        outputs, close = [ours(inputs[0]), theirs(inputs[1]).relu()], 1e-5
+        outputs, close = [ours(inputs[0]), rectify(theirs(inputs[1]))], 1e-5
     else:
         # The same cells are rounded to 0, so that the gradients are those of the same cells.
-        theirs_rounded = theirs.to(torch.bfloat16)(inputs[1]).float().relu()
+        theirs_rounded = rectify(theirs.to(torch.bfloat16)(inputs[1]).float())
         outputs, close = [ours(inputs[0]), theirs_rounded], 0.01
     weights = torch.randn(outputs[1].shape)
     for output in outputs:
@@ -105,6 +107,25 @@ def test_a_convolution_with_its_relu_computes_what_torchs_layers_do(threads, our
     for name, a, b in zip("xwb", seen, [inputs[1], *theirs.parameters()], strict=True):
         assert (a.grad.float() - b.grad.float()).norm() < close * b.grad.float().norm(), name
     assert (outputs[0].float() - outputs[1]).norm() < close * outputs[1].norm()
+
+
+@pytest.mark.parametrize("threads", [1, 2], indirect=True)
+def test_strided_weight_gradients_are_products_on_several_threads_and_of_small_maps(threads):
+    small, large = torch.empty(1, 1, 8, 8), torch.empty(1, 1, 16, 16)
+    assert uses_product(small, (2, 2))
+    assert uses_product(large, (2, 2)) == (threads > 1)
+    assert not uses_product(small, (1, 1))
+
+
+def test_prior_samples_decoded_with_a_batch_are_those_decoded_apart():
+    model = BetaVAE()
+    torch.manual_seed(0)
+    output, samples = model.forward_with_samples(GRIDS, 2)
+    torch.manual_seed(0)
+    apart, z = model(GRIDS), torch.randn(2, 10)
+    torch.testing.assert_close(output.logits, apart.logits)
+    assert all(torch.equal(a, b) for a, b in zip(output[1:], apart[1:], strict=True))
+    torch.testing.assert_close(samples, model.decode(z))
 
 
 def test_logvar_is_twice_the_log_of_softplus_sigma():

@@ -1,47 +1,40 @@
 """Convolutions with their ReLU, whose backward pass avoids what oneDNN is slow at in bfloat16.
 
 The ReLU overwrites the convolution's output. The bias's gradient is a plain sum: oneDNN's costs a transposed
-convolution as much as the rest of its backward pass. On several threads a strided weight gradient is a matrix product
-over patches, the values under the kernel at each of its places: oneDNN's takes longer on two threads than on one
-(measured by `tests/benchmarks/convolutions.py`).
+convolution as much as the rest of its backward pass. A strided weight gradient is a matrix product over patches, the
+values under the kernel at each of its places: oneDNN's takes longer, on two threads even than on one (measured by
+`tests/benchmarks/convolutions.py`).
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Parts of the product, summed after, at most: threads share them out.
-MAX_PARTS = 4
+# On one thread, sides of maps whose strided weight gradient is quicker as a product.
+SMALL_SIDE = 8
+
+
+class Convolution(nn.Conv2d):
+    """Its base class, quicker in bfloat16."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return convolve(self, input, rectified=False) if suits(input) else super().forward(input)
 
 
 class ConvolutionReLU(nn.Conv2d):
     """relu of its base class."""
 
-    bias: Tensor
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-
     def forward(self, input: Tensor) -> Tensor:
-        if not suits(input):
-            return F.relu(super().forward(input))
-        weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
-        return _ConvolveReLU.apply(input, weight, bias, self.stride, self.padding, False)
+        return convolve(self, input) if suits(input) else F.relu(super().forward(input))
 
 
 class TransposedConvolutionReLU(nn.ConvTranspose2d):
     """relu of its base class."""
 
-    bias: Tensor
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if not suits(input):
-            return F.relu(super().forward(input))
-        weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
-        return _ConvolveReLU.apply(input, weight, bias, self.stride, self.padding, True)
+        return convolve(self, input) if suits(input) else F.relu(super().forward(input))
 
 
 def suits(x: Tensor) -> bool:
@@ -49,29 +42,46 @@ def suits(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.bfloat16
 
 
-def uses_product(stride: tuple[int, int]) -> bool:
-    """Whether the weight gradient is a product: of a strided convolution on several threads."""
-    return torch.get_num_threads() > 1 and stride[0] > 1
+def convolve(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, rectified: bool = True) -> Tensor:
+    """A layer's output in its input's type."""
+    weight, bias = layer.weight.to(x.dtype), cast(Tensor, layer.bias).to(x.dtype)
+    return _Convolve.apply(x, weight, bias, layer.stride, layer.padding, layer.transposed, rectified)
 
 
-class _ConvolveReLU(torch.autograd.Function):
-    """relu of conv2d of (B, C, H, W), or of its transpose."""
+def uses_product(large: Tensor, stride: tuple[int, int]) -> bool:
+    """Whether the weight gradient of a convolution over such maps is a product: of strided ones, and on one thread of
+    small ones alone.
+    """
+    return stride[0] > 1 and (torch.get_num_threads() > 1 or large.shape[-1] <= SMALL_SIDE)
+
+
+class _Convolve(torch.autograd.Function):
+    """conv2d of (B, C, H, W), or its transpose, and relu of it where it is to be rectified."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: tuple, padding: tuple, transposed: bool
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        transposed: bool,
+        rectified: bool,
     ) -> Tensor:
-        output = (F.conv_transpose2d if transposed else F.conv2d)(x, weight, bias, stride, padding).relu_()
-        ctx.save_for_backward(x, weight, output)
+        output = (F.conv_transpose2d if transposed else F.conv2d)(x, weight, bias, stride, padding)
         ctx.setting = stride, padding, transposed
+        ctx.save_for_backward(x, weight, output.relu_() if rectified else None)
         return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, output = ctx.saved_tensors
         stride, padding, transposed = ctx.setting
-        gradient = torch.ops.aten.threshold_backward(gradient, output, 0)
-        product = uses_product(stride)
+        if output is not None:
+            gradient = torch.ops.aten.threshold_backward(gradient, output, 0)
+        small, large = (x, gradient) if transposed else (gradient, x)
+        product = uses_product(large, stride)
         of_x = of_weight = None
         wanted = [ctx.needs_input_grad[0], not product, False]
         if any(wanted):
@@ -79,9 +89,8 @@ class _ConvolveReLU(torch.autograd.Function):
                 gradient, x, weight, None, stride, padding, [1, 1], transposed, [0, 0], 1, wanted
             )
         if product:
-            small, large = (x, gradient) if transposed else (gradient, x)
             of_weight = weight_gradient(small, large, weight.shape[-1], stride[0], padding[0])
-        return of_x, of_weight, gradient.sum(dim=(0, 2, 3)), None, None, None
+        return of_x, of_weight, gradient.sum(dim=(0, 2, 3)), None, None, None, None
 
 
 def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
@@ -90,13 +99,8 @@ def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padd
     The maps are a convolution's output gradient and its input; a transposed one's input and its output gradient.
     """
     columns = patches(large, kernel, stride, padding)
-    rows = small.permute(0, 2, 3, 1).reshape(len(columns), -1)
-    parts = min(torch.get_num_threads(), MAX_PARTS)
-    if parts == 1 or len(columns) % parts:
-        product = rows.mT @ columns
-    else:
-        product = torch.bmm(rows.unflatten(0, (parts, -1)).mT, columns.unflatten(0, (parts, -1))).sum(dim=0)
-    return product.view(-1, kernel, kernel, large.shape[1]).permute(0, 3, 1, 2)
+    product = columns.mT @ small.permute(0, 2, 3, 1).reshape(len(columns), -1)
+    return product.view(kernel, kernel, large.shape[1], -1).permute(3, 2, 0, 1)
 
 
 def patches(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:

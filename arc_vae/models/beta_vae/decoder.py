@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from arc_vae.common.errors import require
 from arc_vae.common.grids import NUM_COLORS
-from arc_vae.models.beta_vae.convolutions import TransposedConvolutionReLU
+from arc_vae.models.beta_vae.convolutions import Convolution, TransposedConvolutionReLU
 from arc_vae.models.beta_vae.encoder import feature_map_side
 
 
@@ -37,7 +37,7 @@ class Decoder(nn.Module):
         for i, (c_in, c_out) in enumerate(zip(channels[:-2], channels[1:-1], strict=True)):
             layer = TransposedConvolutionReLU(c_in, c_out, kernel_size=4, stride=2, padding=1)
             self.convolutions.add_module(str(2 * i), layer)  # numbered as where each ReLU is a layer of its own
-        last = nn.Conv2d(channels[-2], channels[-1], kernel_size=3, padding=1)
+        last = Convolution(channels[-2], channels[-1], kernel_size=3, padding=1)
         self.convolutions.add_module(str(2 * (len(channels) - 2)), last)
 
     def forward(self, z: Tensor) -> Tensor:
