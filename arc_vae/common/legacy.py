@@ -27,7 +27,7 @@ TARGETS = {
 # Arguments that a class has had since, and what older runs did without them.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "arc_vae.training.Trainer": {"cuda_graph": "auto"},
-    "arc_vae.training.Muon": {"block_rows": 128},
+    "arc_vae.training.Muon": {"block_rows": 128, "dense_block_rows": 128},
 }
 
 # `class` of encoder.pth and decoder.pth.
