@@ -183,7 +183,7 @@ def inverse_roots(matrices: list[Tensor], rows: list[int]) -> list[list[Tensor]]
 
 
 def add_orthogonalized(matrix: Tensor, direction: Tensor, roots: list[Tensor], rows: int) -> None:
-    """Add to a matrix about U Vᵀ of each block U S Vᵀ of a direction, given their roots: singular values 0.73 to 1.27."""
+    """Add to a matrix about U Vᵀ of each block U S Vᵀ of a direction, given roots: singular values of 0.73 to 1.27."""
     for part, block, root in zip(blocks(matrix, rows), blocks(direction, rows), roots, strict=True):
         part.baddbmm_(root, block)
 
