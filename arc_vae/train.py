@@ -16,7 +16,9 @@ def main(cfg: DictConfig) -> float | None:
     from arc_vae.runs.run import run_training
 
     begin_hydra_job(cfg)
-    return objective_value(run_training(cfg, HydraConfig.get().runtime.output_dir), cfg.objective)
+    metrics = run_training(cfg, HydraConfig.get().runtime.output_dir)
+    # A run that goes on may be of before there was the key.
+    return objective_value(metrics, cfg.get("objective", "val/object_accuracy"))
 
 
 if __name__ == "__main__":

@@ -54,16 +54,17 @@ def test_a_finished_run_is_evaluated_again_to_the_same_figures(old):
     assert (old / "finished" / "report.html").is_file()
 
 
-def test_a_run_stopped_in_mid_epoch_ends_with_the_weights_of_one_never_stopped(old):
-    overrides = [line[2:].strip("'") for line in (old / "interrupted/.hydra/overrides.yaml").read_text().splitlines()]
-    run_command("train", *overrides, "hydra.run.dir=interrupted", cwd=old)
+def test_a_run_stopped_in_mid_epoch_ends_near_the_weights_of_one_never_stopped(old):
+    done = run_command("train", "resume=interrupted", cwd=old)
+    assert "by another version of arc_vae so far, whose steps are computed otherwise" in done.stdout
     resumed, whole = (
         torch.load(old / run / "checkpoints" / "vae_final.pth", weights_only=True)
         for run in ("interrupted", "finished")
     )
     assert resumed["step"] == whole["step"] == 16
     for name, weight in whole["model_state_dict"].items():
-        torch.testing.assert_close(resumed["model_state_dict"][name], weight, rtol=1e-4, atol=1e-6)
+        # Muon's rounds are others than the old run's.
+        assert (resumed["model_state_dict"][name] - weight).norm() < 0.02 * weight.norm(), name
     epochs = [json.loads(line) for line in (old / "interrupted" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in epochs if "train/loss_total" in record] == list(range(1, 17))
 

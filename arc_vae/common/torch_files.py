@@ -31,7 +31,7 @@ def _save(payload: dict, file: BinaryIO) -> None:
 # What the values of a checkpoint are, by their keys; None where nothing was measured yet.
 NUMBER = (int, float)
 TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("epoch", "step"), (int,)),
+    **dict.fromkeys(("epoch", "step", "arithmetic"), (int,)),
     "seconds": NUMBER,
     **dict.fromkeys(("train_loss", "val_loss", "pixel_accuracy"), (*NUMBER, type(None))),
     **dict.fromkeys(("model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "state_dict"), (dict,)),

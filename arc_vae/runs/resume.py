@@ -151,6 +151,12 @@ def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> N
             ", ".join(derived),
             state.config["training"]["max_epochs"],
         )
+    if checkpoint.get(keys.ARITHMETIC, 1) != keys.ARITHMETIC_VERSION:
+        logger.warning(
+            "%s was trained by another version of arc_vae so far, whose steps are computed otherwise: the weights will "
+            "not be those of an uninterrupted run",
+            directory.path,
+        )
     mend_parts(state.model, directory.checkpoints)
     try:
         state.load_state_dict(checkpoint, directory.checkpoints / LAST)

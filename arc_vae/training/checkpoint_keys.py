@@ -17,6 +17,7 @@
 | `rng` | random numbers' state: CPU, each GPU |
 | `corpus_sha256` | digest of the grids it was trained on |
 | `run_id` | the W&B run |
+| `arithmetic` | version of how steps are computed (`ARITHMETIC_VERSION` below); files without it are of version 1 |
 | `precision` | the one trained at: float32, bfloat16 or float16 |
 | `scaler` | float16's gradient scaler; empty in other precisions |
 | `digest` | of the weights, by which its halves are known; in vae_best.pth and vae_epoch_N.pth |
@@ -41,9 +42,14 @@ EARLY_STOPPING = "early_stopping"
 RNG = "rng"
 CORPUS_SHA256 = "corpus_sha256"
 RUN_ID = "run_id"
+ARITHMETIC = "arithmetic"
 PRECISION = "precision"
 SCALER = "scaler"
 DIGEST = "digest"
 
 # What the last whole epoch measured, by the name that its records have.
 MEASURED = {TRAIN_LOSS: "train/loss_total", VAL_LOSS: "val/loss_total", PIXEL_ACCURACY: "val/pixel_accuracy"}
+
+# Version of how steps are computed: of their sums' order and of Muon's rounds. A run begun under another does not go on
+# to the weights that it would have had.
+ARITHMETIC_VERSION = 2

@@ -103,6 +103,7 @@ class TrainingState:
             keys.RNG: rng_state(),
             keys.CORPUS_SHA256: self.corpus_sha256,
             keys.RUN_ID: self.run_id,
+            keys.ARITHMETIC: keys.ARITHMETIC_VERSION,
             keys.PRECISION: self.precision,
             keys.SCALER: self.scaler.state_dict(),
         }

@@ -176,3 +176,11 @@ def test_going_on_in_another_precision_is_said(tmp_path, caplog):
     caplog.clear()
     resume(after, after.state_dict(), RunDirectory(tmp_path))
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_going_on_with_steps_that_are_computed_otherwise_is_said(tmp_path, caplog):
+    before = learner().state_dict()
+    del before["arithmetic"]  # as in files of before there were versions
+    resume(learner(), before, RunDirectory(tmp_path))
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith(f"{tmp_path} was trained by another version of arc_vae so far, whose steps are computed")
