@@ -72,6 +72,22 @@ def test_uniform_logits_cost_log_ten_a_cell():
     assert nats.color.tolist() == pytest.approx([0, 256 * math.log(9)], rel=1e-5)
 
 
+def test_gradients_are_those_of_the_definition():
+    logits, grids, *_ = batch()
+    logits[0, 0] += 40  # certain of the background, on objects' cells too
+    logits.requires_grad_()
+    weights = torch.randn(3, len(grids))
+    sum((weight * nats).sum() for weight, nats in zip(weights, reconstruction_nats(logits, grids), strict=True)).backward()
+
+    defined = logits.detach().double().requires_grad_()
+    log_p = defined.log_softmax(dim=1)
+    empty = -log_p[:, 0].where(grids == 0, 0).sum(dim=(1, 2))
+    occupied = -torch.log1p(-log_p[:, 0].exp().clamp(max=1 - 1e-6)).where(grids > 0, 0).sum(dim=(1, 2))
+    color = -log_p.gather(1, grids.long()[:, None]).sum(dim=(1, 2, 3)) - empty - occupied
+    sum((weight * nats).sum() for weight, nats in zip(weights, (empty, occupied, color), strict=True)).backward()
+    torch.testing.assert_close(logits.grad.double(), defined.grad, rtol=1e-4, atol=1e-6)
+
+
 def test_certain_answers_cost_little_where_right_and_stay_finite_where_wrong():
     logits = torch.zeros(1, 10, 16, 16)
     logits[:, 0] = 40.0
