@@ -12,13 +12,13 @@ def main(cfg: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
 
     from arc_vae.cli.hydra_sweeps import begin_hydra_job
-    from arc_vae.evaluation.catalog import objective_value
+    from arc_vae.evaluation.catalog import DEFAULT_OBJECTIVE, objective_value
     from arc_vae.runs.run import run_training
 
     begin_hydra_job(cfg)
     metrics = run_training(cfg, HydraConfig.get().runtime.output_dir)
     # A run that goes on may be of before there was the key.
-    return objective_value(metrics, cfg.get("objective", "val/object_accuracy"))
+    return objective_value(metrics, cfg.get("objective", DEFAULT_OBJECTIVE))
 
 
 if __name__ == "__main__":

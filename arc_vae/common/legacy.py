@@ -27,8 +27,11 @@ TARGETS = {
 # Arguments that a class has had since, and what older runs did without them.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "arc_vae.training.Trainer": {"cuda_graph": "auto"},
-    "arc_vae.training.Muon": {"block_rows": 128, "dense_block_rows": 128},
+    "arc_vae.training.Muon": {"block_rows": 128},
 }
+
+# Arguments that one of today took over in part: what older runs gave by the old one holds for the new one too.
+SHARED_ARGUMENTS = {"arc_vae.training.Muon": {"dense_block_rows": "block_rows"}}
 
 # `class` of encoder.pth and decoder.pth.
 CLASSES = {
@@ -53,7 +56,9 @@ def upgrade_config(config: Any) -> Any:
         upgraded = {key: upgrade_config(value) for key, value in config.items()}
         if isinstance(target := upgraded.get("_target_"), str):
             upgraded["_target_"] = target = TARGETS.get(target, target)
-            upgraded = {**upgraded, **{k: v for k, v in ARGUMENTS.get(target, {}).items() if k not in upgraded}}
+            upgraded = {**ARGUMENTS.get(target, {}), **upgraded}
+            for new, old in SHARED_ARGUMENTS.get(target, {}).items():
+                upgraded.setdefault(new, upgraded[old])
         return upgraded
     return [upgrade_config(item) for item in config] if isinstance(config, list) else config
 

@@ -131,7 +131,7 @@ class GaussianVAE(nn.Module):
 
     def forward_with_samples(self, grids: Tensor, count: int) -> tuple[VAEOutput, Tensor]:
         """`forward`, and the logits (count, 10, 16, 16) of codes drawn from N(0, I): one pass through the decoder takes
-        less time than two.
+        less time than two. A decoder that looks at a batch whole, as by BatchNorm, sees both together.
         """
         mu, logvar = self.encode(grids)
         z = reparameterize(mu, logvar)

@@ -17,7 +17,7 @@
 | `rng` | random numbers' state: CPU, each GPU |
 | `corpus_sha256` | digest of the grids it was trained on |
 | `run_id` | the W&B run |
-| `arithmetic` | version of how steps are computed (`ARITHMETIC_VERSION` below); files without it are of version 1 |
+| `arithmetic` | the oldest `ARITHMETIC_VERSION` by which its steps were computed; files without it are of version 1 |
 | `precision` | the one trained at: float32, bfloat16 or float16 |
 | `scaler` | float16's gradient scaler; empty in other precisions |
 | `digest` | of the weights, by which its halves are known; in vae_best.pth and vae_epoch_N.pth |

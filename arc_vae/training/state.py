@@ -37,7 +37,7 @@ class TrainingState:
     `config` is the run's resolved configuration as plain containers; `corpus_sha256` and `run_id` tie a
     checkpoint to its corpus and its W&B run; `precision` is the one trained at. `seconds` is the time spent
     in whole epochs, over all resumptions; `epoch_progress` is there only within an epoch. `scaler` does nothing but in
-    float16.
+    float16. `arithmetic` is the oldest version by which its steps were computed.
     """
 
     model: VAE
@@ -54,6 +54,7 @@ class TrainingState:
     epoch_progress: EpochProgress | None = None
     last_metrics: dict = field(default_factory=dict)
     scaler: torch.amp.GradScaler = field(init=False)
+    arithmetic: int = field(init=False, default=keys.ARITHMETIC_VERSION)
 
     def __post_init__(self) -> None:
         self.scaler = gradient_scaler(next(self.model.parameters()).device, self.precision)
@@ -103,7 +104,7 @@ class TrainingState:
             keys.RNG: rng_state(),
             keys.CORPUS_SHA256: self.corpus_sha256,
             keys.RUN_ID: self.run_id,
-            keys.ARITHMETIC: keys.ARITHMETIC_VERSION,
+            keys.ARITHMETIC: self.arithmetic,
             keys.PRECISION: self.precision,
             keys.SCALER: self.scaler.state_dict(),
         }
@@ -118,6 +119,7 @@ class TrainingState:
             self.scaler.load_state_dict(state[keys.SCALER])
         self.epoch, self.step, self.seconds = state[keys.EPOCH], state[keys.STEP], state[keys.SECONDS]
         self.epoch_progress = EpochProgress(**state[keys.EPOCH_PROGRESS]) if state.get(keys.EPOCH_PROGRESS) else None
+        self.arithmetic = min(state.get(keys.ARITHMETIC, 1), keys.ARITHMETIC_VERSION)
         self.last_metrics = {metric: state[key] for key, metric in keys.MEASURED.items()}
         set_rng_state(state[keys.RNG])
 

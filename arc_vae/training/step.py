@@ -87,10 +87,11 @@ class TrainingStep:
         if self.loss.blank_weight <= 0:
             return model(batch), None
         count = math.ceil(PRIOR_BATCH_FRACTION * len(batch))
-        # A class's own pass may be anything.
+        # A class's own pass may do more than encode, draw and decode.
         if isinstance(model, GaussianVAE) and type(model).forward is GaussianVAE.forward:
             return model.forward_with_samples(batch, count)
-        return model(batch), model.decode(torch.randn(count, model.latent_dim, device=batch.device))
+        output = model(batch)
+        return output, model.decode(torch.randn_like(output.z[:1].expand(count, -1)))
 
     def __call__(self, batch: Tensor, beta: float, foreground_weight: float) -> Tensor:
         """Train on integer grids (B, 16, 16) at β and the foreground's weight.

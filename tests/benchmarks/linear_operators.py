@@ -125,7 +125,6 @@ def main() -> None:
         f"training.max_epochs={arguments.epochs}",
         f"data.directory={arguments.datasets}",
         "training.device=cpu",
-        "optimizer.block_rows=64",
         *(f"beta_schedule.phase{number}_epochs={epochs}" for number, epochs in enumerate(phases, start=1)),
     )
     experiment = build_experiment(cfg)

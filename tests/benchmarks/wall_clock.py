@@ -1,8 +1,9 @@
 """The wall clock of a whole run of this checkout against one of another: `python -m arc_vae.train`, W&B offline.
 
-Each is run for a few epochs, as a process of its own, by turns; the corpus of each is built before. The wall clock of a
-run with all of the experiment's epochs is then what the process took beside its epochs, its start and its verdict, and
-one epoch, training and validation, as often. OMP_NUM_THREADS sets the threads.
+Each is run for a few epochs, as a process of its own, by turns; the corpus that `data` names among the overrides is
+built before. The wall clock of a run with all of its epochs is then what the process took beside them, its start and
+its verdict, and one epoch, training and validation, as often as this checkout's configuration says. OMP_NUM_THREADS
+sets the threads.
 
     git worktree add --detach /tmp/before ece1766
     python tests/benchmarks/wall_clock.py /tmp/before experiment=object_slots
@@ -58,9 +59,10 @@ def main() -> None:
 
     epochs = configuration(*arguments.overrides).training.max_epochs
     checkouts = (arguments.before.resolve(), CHECKOUT)
-    data = [override for override in arguments.overrides if override.startswith("data")]
+    if len(set(checkouts)) == 1:
+        parser.error(f"{arguments.before} is this checkout: give another")
     for checkout in checkouts:
-        command(checkout, "build_corpus", *data)
+        command(checkout, "build_corpus", *(word for word in arguments.overrides if word.startswith("data")))
     measured: dict[Path, list[tuple[float, float]]] = {checkout: [] for checkout in checkouts}
     for turn in range(arguments.rounds):
         for checkout in checkouts if turn % 2 else checkouts[::-1]:

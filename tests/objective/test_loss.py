@@ -77,7 +77,9 @@ def test_gradients_are_those_of_the_definition():
     logits[0, 0] += 40  # certain of the background, on objects' cells too
     logits.requires_grad_()
     weights = torch.randn(3, len(grids))
-    sum((weight * nats).sum() for weight, nats in zip(weights, reconstruction_nats(logits, grids), strict=True)).backward()
+    sum(
+        (weight * nats).sum() for weight, nats in zip(weights, reconstruction_nats(logits, grids), strict=True)
+    ).backward()
 
     defined = logits.detach().double().requires_grad_()
     log_p = defined.log_softmax(dim=1)

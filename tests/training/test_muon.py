@@ -42,16 +42,25 @@ def test_each_round_is_the_polynomial_nearest_to_1_on_what_the_one_before_leaves
     assert high - 1 < 0.27
 
 
-@pytest.mark.parametrize(("shape", "option"), [((128, 256), "dense_block_rows"), ((128, 8, 4, 4), "block_rows")])
+@pytest.mark.parametrize(
+    ("shape", "option"),
+    [
+        ((128, 256), "dense_block_rows"),
+        ((100, 256), "dense_block_rows"),  # a block and the rest
+        ((256, 100), "dense_block_rows"),
+        ((128, 8, 4, 4), "block_rows"),
+    ],
+)
 def test_blocks_of_rows_move_as_matrices_of_their_own(shape, option):
     torch.manual_seed(0)
     whole = parameter(*shape)
-    halves = [torch.nn.Parameter(half.detach().clone()) for half in whole.split(64)]
-    for half, gradient in zip(halves, whole.grad.split(64), strict=True):
+    side = int(len(shape) == 2 and shape[0] > shape[1])  # a tall matrix has blocks of columns
+    halves = [torch.nn.Parameter(half.detach().clone()) for half in whole.split(64, dim=side)]
+    for half, gradient in zip(halves, whole.grad.split(64, dim=side), strict=True):
         half.grad = gradient.clone()
     Muon([whole], **{"block_rows": 128, "dense_block_rows": 128, option: 64}).step()
     Muon(halves).step()
-    torch.testing.assert_close(whole.detach(), torch.cat([half.detach() for half in halves]))
+    torch.testing.assert_close(whole.detach(), torch.cat([half.detach() for half in halves], dim=side))
 
 
 def test_a_vector_moves_as_under_torchs_adam():
@@ -80,6 +89,17 @@ def test_a_matrix_or_kernel_moves_by_a_fifth_of_lr_a_cell_whatever_its_gradients
     torch.testing.assert_close(*moves, rtol=1e-3, atol=1e-5)
     assert moves[0].square().mean().sqrt() == pytest.approx(0.2 * 0.1, rel=0.2)
     assert (moves[0] * gradient).sum() > 0
+
+
+def test_a_kernel_moves_alike_in_whichever_order_it_and_its_gradient_lie_in_memory():
+    torch.manual_seed(0)
+    plain = parameter(8, 4, 3, 3)
+    other, mixed = (torch.nn.Parameter(plain.detach().to(memory_format=torch.channels_last)) for _ in range(2))
+    other.grad, mixed.grad = plain.grad.to(memory_format=torch.channels_last), plain.grad.clone()
+    for weight in (plain, other, mixed):
+        Muon([weight], lr=0.1).step()
+    torch.testing.assert_close(other.detach(), plain.detach())
+    torch.testing.assert_close(mixed.detach(), plain.detach())
 
 
 def test_without_a_gradient_or_with_one_of_zeros_a_weight_stays():

@@ -181,6 +181,8 @@ def test_going_on_in_another_precision_is_said(tmp_path, caplog):
 def test_going_on_with_steps_that_are_computed_otherwise_is_said(tmp_path, caplog):
     before = learner().state_dict()
     del before["arithmetic"]  # as in files of before there were versions
-    resume(learner(), before, RunDirectory(tmp_path))
+    gone_on = learner()
+    resume(gone_on, before, RunDirectory(tmp_path))
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert gone_on.state_dict()["arithmetic"] == 1  # and is said whenever the run goes on again
     assert told.startswith(f"{tmp_path} was trained by another version of arc_vae so far, whose steps are computed")

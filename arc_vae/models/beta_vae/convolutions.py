@@ -1,9 +1,11 @@
 """Convolutions with their ReLU, whose backward pass avoids what oneDNN is slow at in bfloat16.
 
 The ReLU overwrites the convolution's output. The bias's gradient is a plain sum: oneDNN's costs a transposed
-convolution as much as the rest of its backward pass. A strided weight gradient is a matrix product over patches, the
-values under the kernel at each of its places: oneDNN's takes longer, on two threads even than on one (measured by
-`tests/benchmarks/convolutions.py`).
+convolution as much as the rest of its backward pass. On several threads, and of small maps, a strided weight gradient
+is a matrix product over patches, the values under the kernel at each of its places: oneDNN's takes longer there
+(measured by `tests/benchmarks/convolutions.py`).
+
+The layers here have a bias, and neither groups, dilation nor a padding mode.
 """
 
 from typing import Any, cast
@@ -12,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# On one thread, sides of maps whose strided weight gradient is quicker as a product.
+# The largest side of maps whose strided weight gradient is quicker as a product on one thread too.
 SMALL_SIDE = 8
 
 
@@ -99,7 +101,7 @@ def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padd
     The maps are a convolution's output gradient and its input; a transposed one's input and its output gradient.
     """
     columns = patches(large, kernel, stride, padding)
-    product = columns.mT @ small.permute(0, 2, 3, 1).reshape(len(columns), -1)
+    product = columns.mT @ small.permute(0, 2, 3, 1).reshape(-1, small.shape[1])
     return product.view(kernel, kernel, large.shape[1], -1).permute(3, 2, 0, 1)
 
 
