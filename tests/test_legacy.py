@@ -54,8 +54,7 @@ def test_a_finished_run_is_evaluated_again_to_the_same_figures(old):
     assert (old / "finished" / "report.html").is_file()
 
 
-def test_a_run_stopped_in_mid_epoch_ends_near_the_weights_of_one_never_stopped(old):
-    begun = torch.load(old / "interrupted" / "checkpoints" / "last.pth", weights_only=True)["model_state_dict"]
+def test_a_run_stopped_in_mid_epoch_ends_with_the_weights_of_one_never_stopped(old):
     done = run_command("train", "resume=interrupted", cwd=old)
     assert "by another version of arc_vae so far, whose steps are computed otherwise" in done.stdout
     resumed, whole = (
@@ -63,13 +62,8 @@ def test_a_run_stopped_in_mid_epoch_ends_near_the_weights_of_one_never_stopped(o
         for run in ("interrupted", "finished")
     )
     assert resumed["step"] == whole["step"] == 16
-    # Muon's rounds are others than the old run's: its steps lead the same way, not to the same place.
-    wanted, seen = (
-        torch.cat([(run["model_state_dict"][name] - weight).flatten() for name, weight in begun.items()])
-        for run in (whole, resumed)
-    )
-    assert torch.cosine_similarity(wanted, seen, dim=0) > 0.9
-    assert 0.8 < seen.norm() / wanted.norm() < 1.25
+    for name, weight in whole["model_state_dict"].items():
+        torch.testing.assert_close(resumed["model_state_dict"][name], weight, rtol=1e-4, atol=1e-6)
     epochs = [json.loads(line) for line in (old / "interrupted" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in epochs if "train/loss_total" in record] == list(range(1, 17))
 
@@ -134,9 +128,7 @@ def test_an_upgrade_renames_at_any_depth_and_leaves_the_rest():
 @pytest.mark.parametrize(("given", "rows"), [({}, 128), ({"block_rows": 64}, 64)])
 def test_muon_goes_on_in_the_blocks_that_a_run_was_begun_with(given, rows):
     upgraded = legacy.upgrade_config({"_target_": "arc_vae.training.muon.Muon", **given})
-    assert upgraded == {"_target_": "arc_vae.training.Muon", "block_rows": rows, "dense_block_rows": rows}
-    told = {**upgraded, "dense_block_rows": 32}
-    assert legacy.upgrade_config(told) == told
+    assert upgraded == {"_target_": "arc_vae.training.Muon", "block_rows": rows}
 
 
 def test_a_checkpoint_of_a_later_version_is_refused_in_a_sentence(tmp_path):

@@ -30,9 +30,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "arc_vae.training.Muon": {"block_rows": 128},
 }
 
-# Arguments that one of today took over in part: what older runs gave by the old one holds for the new one too.
-SHARED_ARGUMENTS = {"arc_vae.training.Muon": {"dense_block_rows": "block_rows"}}
-
 # `class` of encoder.pth and decoder.pth.
 CLASSES = {
     "arc_vae.models.decoder.Decoder": "arc_vae.models.Decoder",
@@ -57,8 +54,6 @@ def upgrade_config(config: Any) -> Any:
         if isinstance(target := upgraded.get("_target_"), str):
             upgraded["_target_"] = target = TARGETS.get(target, target)
             upgraded = {**ARGUMENTS.get(target, {}), **upgraded}
-            for new, old in SHARED_ARGUMENTS.get(target, {}).items():
-                upgraded.setdefault(new, upgraded[old])
         return upgraded
     return [upgrade_config(item) for item in config] if isinstance(config, list) else config
 

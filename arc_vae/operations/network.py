@@ -102,7 +102,7 @@ def _train(
     """Steps by `loss` of changed codes, codes wanted and grids wanted; the rate rises for a twentieth of them and falls
     to nothing along a line.
     """
-    optimizer = Muon(operator.parameters(), lr=lr, dense_block_rows=128)
+    optimizer = Muon(operator.parameters(), lr=lr)
     rising = max(1, steps // 20)
     schedule = LambdaLR(optimizer, lambda step: min((step + 1) / rising, 1 - step / max(steps, 1)))
     for part in batches(len(pairs.codes), steps, batch_size):

@@ -8,10 +8,9 @@ from torch.optim import Optimizer
 
 from arc_vae.common.errors import require
 
-# The rounds' quintics x (a + b x² + c x⁴), each the nearest to 1 on what the one before leaves of 0.01 to 1: at most
-# 0.27 from it in the end (Amsel et al. 2025). Five rounds of one quintic (Jordan et al. 2024) train no better, in
-# nearly twice the products.
-ROUNDS = ((8.09337, -23.62043, 17.44615), (3.63659, -2.72193, 0.53655), (2.6613, -1.97715, 0.45262))
+# The quintic x (a + b x² + c x⁴) of each round (Jordan et al. 2024): five bring singular values from 0.01 to 1 near 1.
+# Three or four polynomials that differ (Amsel et al. 2025) would take fewer products: outputs/RESULTS.md, "Optimizers".
+ROUNDS = ((3.4445, -4.7750, 2.0315),) * 5
 
 # The root mean square of an update against `lr`, where Adam's has about this too (Liu et al. 2025).
 UPDATE_RMS = 0.2
@@ -38,9 +37,8 @@ class Muon(Optimizer):
         betas: Adam's decay rates.
         weight_decay: decoupled (Loshchilov & Hutter 2019).
         momentum: Nesterov's, of Muon's gradients.
-        block_rows: rows of a kernel made orthogonal together, in blocks as Shampoo's (Anil et al. 2020): the cost of a
+        block_rows: rows of a matrix made orthogonal together, in blocks as Shampoo's (Anil et al. 2020): the cost of a
             round grows with their square.
-        dense_block_rows: the same of a dense layer's matrix.
 
     Raises:
         InvalidValue: names the argument.
@@ -54,17 +52,15 @@ class Muon(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.95,
         block_rows: int = 128,
-        dense_block_rows: int = 64,
     ):
         require(lr > 0, "lr", lr, "above 0")
         require(all(0 <= beta < 1 for beta in betas), "betas", betas, "from 0 to below 1")
         require(weight_decay >= 0, "weight_decay", weight_decay, "0 or more")
         require(0 <= momentum < 1, "momentum", momentum, "from 0 to below 1")
-        for name, rows in (("block_rows", block_rows), ("dense_block_rows", dense_block_rows)):
-            require(rows >= 1, name, rows, "at least 1; 64 or 128")
+        require(block_rows >= 1, "block_rows", block_rows, "at least 1; 64 or 128")
         defaults = {"lr": lr, "betas": tuple(betas), "weight_decay": weight_decay, "momentum": momentum}
         super().__init__(params, defaults)
-        self.block_rows, self.dense_block_rows = block_rows, dense_block_rows
+        self.block_rows = block_rows
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever called
@@ -88,13 +84,12 @@ class Muon(Optimizer):
     def _move_matrices(self, parameters: list[Tensor], group: dict) -> None:
         """Muon's move. All matrices at once: blocks of as many rows go through the rounds together."""
         directions = self._directions(parameters, group)
-        rows = [self.dense_block_rows if parameter.ndim == 2 else self.block_rows for parameter in parameters]
-        moves = zip(parameters, directions, inverse_roots(directions, rows), rows, strict=True)
-        for parameter, direction, roots, own_rows in moves:
+        rows = self.block_rows
+        for parameter, direction, roots in zip(parameters, directions, inverse_roots(directions, rows), strict=True):
             size = -group["lr"] * UPDATE_RMS * max(direction.shape) ** 0.5
             # A view: of what lies in another order than the two known it raises, where a copy would not move.
             matrix = in_memory_order(parameter, parameter).view(len(parameter), -1)
-            add_orthogonalized(matrix, direction, [size * root for root in roots], own_rows)
+            add_orthogonalized(matrix, direction, [size * root for root in roots], rows)
 
     def _directions(self, parameters: list[Tensor], group: dict) -> list[Tensor]:
         """Nesterov's momentum of each as a matrix."""
@@ -166,19 +161,19 @@ def in_memory_order(weight: Tensor, like: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1) if last else weight
 
 
-def inverse_roots(matrices: list[Tensor], rows: list[int]) -> list[list[Tensor]]:
+def inverse_roots(matrices: list[Tensor], rows: int) -> list[list[Tensor]]:
     """About (X Xᵀ)^-1/2 of the blocks X that each matrix has of so many rows.
 
-    They serve the step they are of alone: they enlarge what is small in X some eightyfold, and in the next step's X
+    They serve the step they are of alone: they enlarge what is small in X a hundredfold, and in the next step's X
     that is no longer small.
     """
-    grams = [[part @ part.mT for part in blocks(*own)] for own in zip(matrices, rows, strict=True)]
+    grams = [[part @ part.mT for part in blocks(matrix, rows)] for matrix in matrices]
     found: dict[int, Iterator[Tensor]] = {}
     for size in {gram.shape[1] for own in grams for gram in own}:
         alike = [gram for own in grams for gram in own if gram.shape[1] == size]
         together = torch.cat(alike)
         portions = together.split(len(together) if together.is_cuda else max(1, CELLS_AT_ONCE // size**2))
-        roots = torch.cat([minimax_rounds(portion) for portion in portions])
+        roots = torch.cat([newton_schulz(portion) for portion in portions])
         found[size] = iter(roots.split([len(gram) for gram in alike]))
     return [[next(found[gram.shape[1]]) for gram in own] for own in grams]
 
@@ -186,7 +181,7 @@ def inverse_roots(matrices: list[Tensor], rows: list[int]) -> list[list[Tensor]]
 def add_orthogonalized(matrix: Tensor, direction: Tensor, roots: list[Tensor], rows: int) -> None:
     """Add to a matrix about U Vᵀ of each block U S Vᵀ of a direction, given its roots.
 
-    Singular values come to 0.73 to 1.27, those below a hundredth of S's fourth norm to less.
+    Singular values come to 0.7 to 1.2, those below a hundredth of S's norm to less.
     """
     for part, block, root in zip(blocks(matrix, rows), blocks(direction, rows), roots, strict=True):
         part.baddbmm_(root, block)
@@ -200,22 +195,19 @@ def blocks(matrix: Tensor, rows: int) -> list[Tensor]:
     return [part.unflatten(0, (-1, size)) for part, size in zip(parts, (rows, left), strict=True) if len(part)]
 
 
-def minimax_rounds(grams: Tensor) -> Tensor:
-    """About the inverse roots of X Xᵀ, (k, m, m).
+def newton_schulz(grams: Tensor) -> Tensor:
+    """About the inverse roots of X Xᵀ, (k, m, m), by Newton's and Schulz's iteration.
 
-    A round multiplies X by a polynomial of X Xᵀ. These all commute, so only (m, m) matrices go through the rounds. X is
-    first divided by a bound of its largest singular value, the root of the norm of X Xᵀ.
+    A round multiplies X by a polynomial of X Xᵀ. These all commute, so only (m, m) matrices go through the rounds.
     """
-    traces = grams.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-24)[:, None, None]
-    grams = grams / traces  # so that no square underflows
-    norms = torch.linalg.matrix_norm(grams, keepdim=True).clamp(min=1e-6)  # below is what is as good as zero
-    grams = grams / norms
+    squares = grams.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-24)[:, None, None]  # of X's norm
+    grams = grams / squares
     roots = polynomials = quintic(grams, *ROUNDS[0])
     for coefficients in ROUNDS[1:]:
         grams = polynomials @ grams @ polynomials
         polynomials = quintic(grams, *coefficients)
         roots = polynomials @ roots
-    return roots / (traces * norms).sqrt()
+    return roots / squares.sqrt()
 
 
 def quintic(grams: Tensor, a: float, b: float, c: float) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from arc_vae.common.errors import UserError
-from arc_vae.training.muon import ROUNDS, Muon, add_orthogonalized, inverse_roots
+from arc_vae.training.muon import Muon, add_orthogonalized, inverse_roots
 
 ROWS = 128
 
@@ -21,45 +21,25 @@ def test_the_polar_factor_keeps_singular_vectors_and_levels_singular_values(shap
     left, values, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     values = scale * torch.logspace(-2, 0, len(values)).flip(0)
     matrix, update = left * values @ right, torch.zeros(shape)
-    add_orthogonalized(update, matrix, *inverse_roots([matrix], [ROWS]), ROWS)
+    add_orthogonalized(update, matrix, *inverse_roots([matrix], ROWS), ROWS)
     seen = left.T @ update @ right.T  # diagonal where the vectors are the same
-    levelled = seen.diagonal()[values > 0.01 * values.norm(p=4)]
-    assert levelled.min() > 0.72 and levelled.max() < 1.28
+    levelled = seen.diagonal()[values > 0.01 * values.norm()]
+    assert levelled.min() > 0.6 and levelled.max() < 1.25
     assert (seen - torch.diag(seen.diagonal())).abs().max() < 2e-3
 
 
-def test_each_round_is_the_polynomial_nearest_to_1_on_what_the_one_before_leaves():
-    low, high = 0.01, 1.0
-    for a, b, c in ROUNDS:
-        x = torch.linspace(low, high, 100_000, dtype=torch.float64)
-        error = a * x + b * x**3 + c * x**5 - 1
-        turns = [i + 1 for i in (error.diff().sign().diff() != 0).nonzero().flatten().tolist()]
-        extremes = torch.stack([error[i] for i in (0, *turns, -1)])
-        # Chebyshev: no polynomial of three coefficients is nearer than one that is as far off four times, by turns.
-        alternating = error.abs().max() * torch.tensor([-1.0, 1.0, -1.0, 1.0])
-        torch.testing.assert_close(extremes, alternating, rtol=5e-3, atol=0, check_dtype=False)
-        low, high = (1 + error.min()).item(), (1 + error.max()).item()
-    assert high - 1 < 0.27
-
-
 @pytest.mark.parametrize(
-    ("shape", "option"),
-    [
-        ((128, 256), "dense_block_rows"),
-        ((100, 256), "dense_block_rows"),  # a block and the rest
-        ((256, 100), "dense_block_rows"),
-        ((128, 8, 4, 4), "block_rows"),
-    ],
-)
-def test_blocks_of_rows_move_as_matrices_of_their_own(shape, option):
+    "shape", [(128, 256), (100, 256), (256, 100), (128, 8, 4, 4)]
+)  # the second: a block and a rest
+def test_blocks_of_rows_move_as_matrices_of_their_own(shape):
     torch.manual_seed(0)
     whole = parameter(*shape)
     side = int(len(shape) == 2 and shape[0] > shape[1])  # a tall matrix has blocks of columns
     halves = [torch.nn.Parameter(half.detach().clone()) for half in whole.split(64, dim=side)]
     for half, gradient in zip(halves, whole.grad.split(64, dim=side), strict=True):
         half.grad = gradient.clone()
-    Muon([whole], **{"block_rows": 128, "dense_block_rows": 128, option: 64}).step()
-    Muon(halves).step()
+    Muon([whole], block_rows=64).step()
+    Muon(halves, block_rows=64).step()
     torch.testing.assert_close(whole.detach(), torch.cat([half.detach() for half in halves], dim=side))
 
 
@@ -137,7 +117,6 @@ WRONG = [
     {"weight_decay": -1.0},
     {"momentum": 1.0},
     {"block_rows": 0},
-    {"dense_block_rows": 0},
 ]
 
 
