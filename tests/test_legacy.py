@@ -54,8 +54,11 @@ def test_a_finished_run_is_evaluated_again_to_the_same_figures(old):
     assert (old / "finished" / "report.html").is_file()
 
 
-def test_a_run_stopped_in_mid_epoch_ends_with_the_weights_of_one_never_stopped(old):
-    done = run_command("train", "resume=interrupted", cwd=old)
+@pytest.mark.parametrize("again", ["by resume", "by its command"])
+def test_a_run_stopped_in_mid_epoch_ends_with_the_weights_of_one_never_stopped(old, again):
+    begun = [line[2:].strip("'") for line in (old / "interrupted/.hydra/overrides.yaml").read_text().splitlines()]
+    words = ["resume=interrupted"] if again == "by resume" else [*begun, "hydra.run.dir=interrupted"]
+    done = run_command("train", *words, cwd=old)
     assert "by another version of arc_vae so far, whose steps are computed otherwise" in done.stdout
     resumed, whole = (
         torch.load(old / run / "checkpoints" / "vae_final.pth", weights_only=True)

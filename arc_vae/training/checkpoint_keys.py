@@ -50,6 +50,6 @@ DIGEST = "digest"
 # What the last whole epoch measured, by the name that its records have.
 MEASURED = {TRAIN_LOSS: "train/loss_total", VAL_LOSS: "val/loss_total", PIXEL_ACCURACY: "val/pixel_accuracy"}
 
-# Version of how steps are computed: of their sums' order and of Muon's rounds. A run begun under another does not go on
-# to the weights that it would have had.
+# Version of how steps are computed, of their sums' order too. A run begun under another does not go on to the weights
+# that it would have had.
 ARITHMETIC_VERSION = 2

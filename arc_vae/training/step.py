@@ -91,7 +91,7 @@ class TrainingStep:
         if isinstance(model, GaussianVAE) and type(model).forward is GaussianVAE.forward:
             return model.forward_with_samples(batch, count)
         output = model(batch)
-        return output, model.decode(torch.randn_like(output.z[:1].expand(count, -1)))
+        return output, model.decode(torch.randn(count, model.latent_dim, device=batch.device, dtype=output.z.dtype))
 
     def __call__(self, batch: Tensor, beta: float, foreground_weight: float) -> Tensor:
         """Train on integer grids (B, 16, 16) at β and the foreground's weight.

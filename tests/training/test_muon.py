@@ -25,12 +25,10 @@ def test_the_polar_factor_keeps_singular_vectors_and_levels_singular_values(shap
     seen = left.T @ update @ right.T  # diagonal where the vectors are the same
     levelled = seen.diagonal()[values > 0.01 * values.norm()]
     assert levelled.min() > 0.6 and levelled.max() < 1.25
-    assert (seen - torch.diag(seen.diagonal())).abs().max() < 2e-3
+    assert (seen - torch.diag(seen.diagonal())).abs().max() < 1e-3
 
 
-@pytest.mark.parametrize(
-    "shape", [(128, 256), (100, 256), (256, 100), (128, 8, 4, 4)]
-)  # the second: a block and a rest
+@pytest.mark.parametrize("shape", [(128, 256), (100, 256), (256, 100), (128, 8, 4, 4)])
 def test_blocks_of_rows_move_as_matrices_of_their_own(shape):
     torch.manual_seed(0)
     whole = parameter(*shape)
@@ -64,7 +62,7 @@ def test_a_matrix_or_kernel_moves_by_a_fifth_of_lr_a_cell_whatever_its_gradients
     moves = []
     for scale in (1e-3, 1e3):
         weight.data, weight.grad = before.clone(), scale * gradient
-        Muon([weight], lr=0.1).step()
+        Muon([weight], lr=0.1, block_rows=ROWS).step()
         moves.append(before - weight.detach())
     torch.testing.assert_close(*moves, rtol=1e-3, atol=1e-5)
     assert moves[0].square().mean().sqrt() == pytest.approx(0.2 * 0.1, rel=0.2)
@@ -111,13 +109,7 @@ def test_its_state_resumes_exactly():
     assert all(torch.equal(a, b) for a, b in zip(whole, broken, strict=True))
 
 
-WRONG = [
-    {"lr": 0.0},
-    {"betas": (0.9, 1.0)},
-    {"weight_decay": -1.0},
-    {"momentum": 1.0},
-    {"block_rows": 0},
-]
+WRONG = [{"lr": 0.0}, {"betas": (0.9, 1.0)}, {"weight_decay": -1.0}, {"momentum": 1.0}, {"block_rows": 0}]
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: next(iter(wrong)))
