@@ -17,6 +17,7 @@ from torch import Tensor
 from arc_vae.common.grids import BACKGROUND, CELLS, NUM_SYMMETRIES, SIZE
 from arc_vae.models.object_slots.components import bounding_boxes
 from arc_vae.models.object_slots.form_prior import NUM_FORMS, FormPrior
+from arc_vae.models.object_slots.placement import search_free_corner
 from arc_vae.models.object_slots.symmetries import Symmetries
 
 # Cumulative N(0, 1) by Hart's algorithm 5666 (Hart et al. 1968; West 2005), quantiles by AS 241 (Wichura 1988).
@@ -130,11 +131,11 @@ def form_icdf(self: FormPrior, count: Tensor, level: Tensor) -> Tensor:
     return self.order[table, found.clamp(0, NUM_FORMS - 1)]
 
 
-def canonical(self: Symmetries, grids: Tensor) -> Tensor:
+def canonical(self: Symmetries, grids: Tensor, boxes: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """`Symmetries.canonical` with powers out of its table and a difference for 1 - 1e-9, neither of which float32 has
     the digits for.
     """
-    corner, extent = bounding_boxes(grids)
+    corner, extent = boxes or bounding_boxes(grids)
     eight = torch.arange(NUM_SYMMETRIES, device=grids.device)[:, None]
     corner, _ = self.transform_box(corner.expand(NUM_SYMMETRIES, -1, -1), extent, eight)
     moved = self.weight[:, 0][corner[..., 0] * SIZE + corner[..., 1]]  # DOWN**row * RIGHT**column, (8, N)
@@ -164,6 +165,7 @@ def stand_ins() -> Iterator[None]:
         f"{models}.object_slots.components.label_components": label_components,
         f"{models}.object_slots.symmetries.Symmetries.canonical": canonical,
         f"{models}.object_slots.placement._collisions": collisions,
+        f"{models}.object_slots.decoder.nearest_free_corner": search_free_corner,
         f"{models}.object_slots.form_prior.FormPrior.icdf": form_icdf,
     }
     with ExitStack() as stack:

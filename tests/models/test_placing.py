@@ -1,6 +1,6 @@
 import torch
 
-from arc_vae.models.object_slots.placement import nearest_free_corner
+from arc_vae.models.object_slots.placement import nearest_free_corner, search_free_corner
 
 
 def test_nearest_free_place():
@@ -12,6 +12,8 @@ def test_nearest_free_place():
     taken[4, ::3] = 1
     wanted, room = torch.tensor([[5, 5]] * 5), torch.tensor([[14, 14]] * 5)
     free = nearest_free_corner(taken, shape, wanted, room)
+    assert torch.equal(free, search_free_corner(taken, shape, wanted, room))
+    assert torch.equal(nearest_free_corner(taken[:1], shape[:1], wanted[:1], room[:1]), wanted[:1])
     assert free[0].tolist() == [5, 5]
     # In the way of the cell (5, 5), and so moved until a row or column is between: two cells down or right, three up.
     assert free[1].tolist() in ([7, 5], [5, 7])

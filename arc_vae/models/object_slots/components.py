@@ -31,23 +31,25 @@ def label_components(grids: Tensor) -> Tensor:
 
 
 def _label_by_rounds(grids: Tensor) -> Tensor:
-    """Every cell takes its neighbours' largest number until none changes: at most 15 rounds for an object of 16 cells.
+    """Every cell takes its neighbours' largest number, direction after direction, until none changes.
 
-    Whether any changes, a GPU would have to be asked: it waits for the answer, and cannot be replayed.
+    Whether any changes, a GPU would have to be asked: it waits for the answer, and cannot be replayed. Grids lie last
+    in memory, so that a processor compares the same cell of many at once.
     """
-    holds_object = grids != BACKGROUND
-    bordered = F.pad(grids, (1, 1, 1, 1), value=BACKGROUND)
-    joined = [(moved == grids) & holds_object for moved in _neighbours(bordered)]
+    bordered = F.pad(grids.permute(1, 2, 0), (0, 0, 1, 1, 1, 1), value=BACKGROUND).contiguous()
+    cells = bordered[1:-1, 1:-1]
+    holds_object = cells != BACKGROUND
+    # All bits where a neighbour is of the same object, else none.
+    joined = [((moved == cells) & holds_object).short().neg_() for moved in _neighbours(bordered)]
     around = torch.zeros(bordered.shape, dtype=torch.int16, device=grids.device)
-    numbers, moved = around[:, 1:-1, 1:-1], _neighbours(around)  # views: what a round writes, the next one reads
-    numbers.copy_(torch.arange(1, CELLS + 1, device=grids.device).view(SIZE, SIZE) * holds_object)
+    numbers, moved = around[1:-1, 1:-1], _neighbours(around)  # views: what one direction writes, the next one reads
+    numbers.copy_(torch.arange(1, CELLS + 1, device=grids.device).view(SIZE, SIZE, 1) * holds_object)
     while True:
-        largest = numbers
+        before = numbers.clone()
         for other, same in zip(moved, joined, strict=True):
-            largest = torch.maximum(largest, other * same)
-        if torch.equal(largest, numbers):
-            return largest.long()
-        numbers.copy_(largest)
+            torch.maximum(numbers, other & same, out=numbers)
+        if torch.equal(before, numbers):
+            return numbers.permute(2, 0, 1).long()
 
 
 def _label_by_products(grids: Tensor) -> Tensor:
@@ -66,8 +68,8 @@ def _label_by_products(grids: Tensor) -> Tensor:
 
 
 def _neighbours(bordered: Tensor) -> list[Tensor]:
-    """(B, 18, 18) → views of each cell's eight neighbours, (B, 16, 16)."""
-    return [bordered[:, down : down + SIZE, right : right + SIZE] for down, right in _NEIGHBOURS]
+    """(18, 18, B) → views of each cell's eight neighbours, (16, 16, B)."""
+    return [bordered[down : down + SIZE, right : right + SIZE] for down, right in _NEIGHBOURS]
 
 
 def count_components(grids: Tensor) -> Tensor:
@@ -88,7 +90,8 @@ def assign_to_slots(grids: Tensor, num_slots: int) -> Tensor:
     sizes[:, 0] = 0
     # Of equal sizes the higher number first, so that the order is one and the same.
     order = (sizes * (CELLS + 1) + torch.arange(CELLS + 1, device=grids.device)).argsort(dim=1, descending=True)
-    turn = order.argsort(dim=1).gather(1, numbers) % (2 * num_slots)
+    places = torch.arange(CELLS + 1, device=grids.device).expand_as(order)
+    turn = torch.zeros_like(order).scatter(1, order, places).gather(1, numbers) % (2 * num_slots)
     slot = torch.minimum(turn, 2 * num_slots - 1 - turn).view_as(grids)
     slots = torch.arange(num_slots, device=grids.device)[:, None, None]
     return grids[:, None] * (slot[:, None] == slots)
@@ -119,9 +122,11 @@ def bounding_boxes(grids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def crop_to_corner(grids: Tensor) -> Cropped:
-    """Integer grids (N, 16, 16) → the same objects in the top left corner, and where they were."""
-    corner, extent = bounding_boxes(grids)
+def crop_to_corner(grids: Tensor, boxes: tuple[Tensor, Tensor] | None = None) -> Cropped:
+    """Integer grids (N, 16, 16) → the same objects in the top left corner, and where they were; `boxes` where their
+    `bounding_boxes` are known.
+    """
+    corner, extent = boxes or bounding_boxes(grids)
     empty = (grids == BACKGROUND).flatten(1).all(dim=1)
     return Cropped(moved_to_corner(grids, corner), corner, extent.masked_fill(empty[:, None], 1), empty)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from arc_vae.common.grids import BACKGROUND, CELLS, NUM_COLORS
 from arc_vae.models.base import MIN_SIGMA, Posterior
-from arc_vae.models.object_slots.components import Cropped, assign_to_slots, crop_to_corner
+from arc_vae.models.object_slots.components import Cropped, assign_to_slots, bounding_boxes, crop_to_corner
 from arc_vae.models.object_slots.layers import residual_stack
 from arc_vae.models.object_slots.layout import SlotLayout
 
@@ -54,8 +54,10 @@ class ObjectSlotEncoder(SlotLayout):
         so (B, S); how many slots hold one, at least 1 (B,).
         """
         slots = assign_to_slots(grids, self.num_slots).flatten(0, 1)
-        symmetry = self.symmetries.canonical(slots)
-        objects = crop_to_corner(self.symmetries.transform(slots, symmetry))
+        boxes = bounding_boxes(slots)
+        symmetry = self.symmetries.canonical(slots, boxes)
+        upright = self.symmetries.transform(slots, symmetry)
+        objects = crop_to_corner(upright, self.symmetries.transform_box(*boxes, symmetry))
         count = (~objects.empty).view(grids.shape[0], self.num_slots).sum(dim=1).clamp(min=1)
         return objects, symmetry.view(grids.shape[0], self.num_slots), count
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arc_vae.common.grids import CELLS, SIZE
+from arc_vae.models.object_slots.components import moved_to_corner
 
 
 def nearest_free_corner(taken: Tensor, shape: Tensor, wanted: Tensor, room: Tensor) -> Tensor:
@@ -17,8 +18,21 @@ def nearest_free_corner(taken: Tensor, shape: Tensor, wanted: Tensor, room: Tens
     Not touching, since an object that was in the way of another would else always end up beside it.
 
     Args:
-        taken, shape: (N, 16, 16), 1 where filled. wanted, room: integers (N, 2); room is the largest corner that fits.
+        taken, shape: (N, 16, 16), 1 where filled; the shape in the top left corner. wanted, room: integers (N, 2); room
+            is the largest corner that fits, and what is wanted fits.
     """
+    if taken.is_cuda:  # a GPU would wait for the number of those in the way
+        return search_free_corner(taken, shape, wanted, room)
+    in_the_way = (moved_to_corner(taken, wanted) * shape > 0.5).flatten(1).any(dim=1).nonzero()[:, 0]
+    if not len(in_the_way):  # Fourier transforms of nothing raise
+        return wanted
+    corner = wanted.clone()
+    corner[in_the_way] = search_free_corner(*(given[in_the_way] for given in (taken, shape, wanted, room)))
+    return corner
+
+
+def search_free_corner(taken: Tensor, shape: Tensor, wanted: Tensor, room: Tensor) -> Tensor:
+    """`nearest_free_corner`, all places of every shape tried."""
     around = F.max_pool2d(taken[:, None], kernel_size=3, stride=1, padding=1)[:, 0]
     meets, touches = _collisions(taken, shape), _collisions(around, shape)
     cells = torch.arange(SIZE, device=taken.device)

@@ -55,12 +55,13 @@ class Symmetries(nn.Module):
         return first, last + 1 - first
 
     @torch.no_grad()
-    def canonical(self, grids: Tensor) -> Tensor:
-        """Integer grids (N, 16, 16) → the symmetry (N,) whose image of each grid's objects is the upright one.
+    def canonical(self, grids: Tensor, boxes: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Integer grids (N, 16, 16) → the symmetry (N,) whose image of each grid's objects is the upright one; `boxes`
+        where their `bounding_boxes` are known.
 
         It is broad, and full at its top left; all eight images of a grid have the same one, moved.
         """
-        corner, extent = bounding_boxes(grids)
+        corner, extent = boxes or bounding_boxes(grids)
         eight = torch.arange(NUM_SYMMETRIES, device=grids.device)[:, None]
         corner, _ = self.transform_box(corner.expand(NUM_SYMMETRIES, -1, -1), extent, eight)
         down, right = corner.double().unbind(dim=-1)  # of each image, (8, N)
