@@ -20,7 +20,7 @@ class ObjectSlotDecoder(SlotLayout):
     larger.
     """
 
-    moves: Tensor  # by a corner's row, 1 where a grid's row comes from a canvas's row, (16, 16 · 16)
+    shift: Tensor  # by how much a canvas's row (second index) moves to become a grid's row; SIZE where it moves up
 
     def __init__(self, latent_dim: int, num_slots: int | None, hidden_dim: int, num_blocks: int):
         super().__init__(latent_dim, num_slots, hidden_dim, num_blocks)
@@ -29,9 +29,9 @@ class ObjectSlotDecoder(SlotLayout):
         self.paint = nn.Linear(hidden_dim, CELLS)
         nn.init.constant_(self.paint.bias, -3.0)  # most cells are empty
         self.sharpness = nn.Parameter(torch.tensor(8.0))
-        row, cells = torch.arange(SIZE)[:, None, None], torch.arange(SIZE)
-        moves = (cells[:, None] - cells == row).float().flatten(1)
-        self.register_buffer("moves", moves, persistent=False)
+        cells = torch.arange(SIZE)
+        shift = cells[:, None] - cells[None, :]
+        self.register_buffer("shift", torch.where(shift >= 0, shift, SIZE), persistent=False)
 
     def forward(self, z: Tensor, apart: bool = True) -> Tensor:
         """z (B, d) → logits (B, 10, 16, 16): log-probabilities.
@@ -74,8 +74,8 @@ class ObjectSlotDecoder(SlotLayout):
             corner = torch.minimum((corner + detour).clamp(min=0), SIZE - extent)
             moves.append(share[:, :, None] * F.one_hot(corner, SIZE))
             colors.append(share * F.one_hot(color, OBJECT_COLORS))
+        down, right = self._moves(moves[0] + moves[1])
         with torch.autocast(canvas.device.type, enabled=False):
-            down, right = self._moves(moves[0] + moves[1])
             moved = down @ canvas @ right.mT
         return self.symmetries.invert(moved, objects.symmetry.flatten()), colors[0] + colors[1]
 
@@ -102,9 +102,9 @@ class ObjectSlotDecoder(SlotLayout):
 
     def _moves(self, corner: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities of a corner's row and column (N, 2, 16) → of each row to come from each of a canvas' rows,
-        and of each column likewise, (N, 16, 16) both. A product: the gradient of an index takes longer.
+        and of each column likewise, (N, 16, 16) both.
         """
-        down, right = (corner @ self.moves).unflatten(2, (SIZE, SIZE)).unbind(dim=1)
+        down, right = F.pad(corner, (0, 1))[:, :, self.shift].unbind(dim=1)
         return down, right
 
     def composite(self, filled: Tensor, colors: Tensor) -> Tensor:
