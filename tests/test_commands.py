@@ -14,6 +14,7 @@ from arc_vae.configuration.keys import default_choices, primary_keys
 from arc_vae.configuration.paths import conf_dir
 from arc_vae.corpus.corpus import Corpus
 from arc_vae.corpus.subset import one_batch
+from arc_vae.operations.restore import restore
 from arc_vae.tracking.metrics_log import read_metrics
 from arc_vae.training.trainer import time_left
 
@@ -57,10 +58,8 @@ def test_an_epochs_line_tells_the_time_left(epoch, words):
 
 def test_three_steps_of_everything_and_where_the_time_goes(tmp_path):
     small = [word for word in TINY_JOB if word.startswith(("data.", "model."))]
-    said = call_command(
-        "train", *small, "debug=profile", "training.limit_batches=3", "training.batch_size=16", cwd=tmp_path
-    )
-    (run,) = tmp_path.glob("outputs/*/*_profile_*")
+    few = ["debug=profile", "training.limit_batches=3", "training.batch_size=16", "hydra.run.dir=run"]
+    said, run = call_command("train", *small, *few, cwd=tmp_path), tmp_path / "run"
     records = read_metrics(run / "metrics.jsonl")
     assert [r["step"] for r in records if "train/loss_total" in r] == [1, 2, 3]
     assert json.loads((run / "metrics.json").read_text())["corpus"]["sizes"] == {"train": 48, "val": 32, "test": 32}
@@ -68,6 +67,9 @@ def test_three_steps_of_everything_and_where_the_time_goes(tmp_path):
     assert (run / "images" / "samples_epoch_1.png").is_file()
     evaluated = call_command("evaluate", f"run={run}", "device=cpu", cwd=tmp_path)
     assert "sample_validity" in evaluated.stdout
+    # Whoever checks the corpus checks those few batches of it.
+    assert restore(str(run), "cpu")[2].sizes["train"] == 48
+    assert "is finished already" in call_command("train", *small, *few, cwd=tmp_path).stdout
 
 
 def test_a_short_run_and_one_batch_by_heart_are_a_word_each():

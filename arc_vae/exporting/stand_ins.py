@@ -2,7 +2,7 @@
 
 Each gives what the original gives, by sums, products and comparisons alone. ONNX has no inverse error function and no
 search in sorted values; ONNX Runtime has Erf in float32 alone and no FFT of these; a loop that ends when nothing
-changes cannot be traced; and bare numbers are rounded to float32.
+changes cannot be traced, nor how many objects are in the way of others; and bare numbers are rounded to float32.
 """
 
 import math

@@ -32,7 +32,7 @@ def restore(
     best = load_best(directory)
     model = _best_model(experiment, best, path)
     refuse(model)
-    corpus = experiment.source.load()
+    corpus = experiment.load_corpus()
     check_corpus_digest(corpus.sha256, best, path)
     return directory, model, corpus, experiment.source.augment
 

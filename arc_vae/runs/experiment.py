@@ -56,16 +56,20 @@ class Experiment:
 
     def load_corpus(self) -> Corpus:
         """The corpus, of which `debug=` leaves a few batches."""
-        corpus, trainer = self.source.load(), self.trainer
-        if trainer.overfit_steps:
-            return one_batch(corpus, trainer.batch_size, trainer.overfit_steps)
-        if trainer.limit_batches:
-            return first_batches(corpus, trainer.limit_batches * trainer.batch_size)
-        return corpus
+        return trained_part(self.source.load(), self.trainer)
 
     def length(self, train_grids: int) -> Length:
         """How long a run over so many grids is."""
         return Length(train_grids, self.trainer.batch_size, self.trainer.max_epochs)
+
+
+def trained_part(corpus: Corpus, training: "Trainer | DictConfig") -> Corpus:
+    """What a run trains on and is judged by: of the corpus all, or as few batches as `training` says."""
+    if training.overfit_steps:
+        return one_batch(corpus, training.batch_size, training.overfit_steps)
+    if training.limit_batches:
+        return first_batches(corpus, training.limit_batches * training.batch_size)
+    return corpus
 
 
 # The group of each part, in the order in which they are built: the model draws its weights first.

@@ -15,6 +15,7 @@ from arc_vae.configuration.keys import flatten
 from arc_vae.models import VAE
 from arc_vae.models.saved import load_weights
 from arc_vae.runs.evaluate_run import check_corpus_digest
+from arc_vae.runs.experiment import trained_part
 from arc_vae.runs.frozen_config import EPOCHS, lengthen, load_frozen_config
 from arc_vae.runs.run_directory import RunDirectory
 from arc_vae.training import checkpoint_keys as keys
@@ -129,7 +130,8 @@ def refuse_other_experiment(cfg: DictConfig, directory: RunDirectory) -> None:
             f"{directory.path} is finished with {key}={then}, not {now}; its figures are of that configuration: "
             "choose another hydra.run.dir"
         )
-    check_corpus_digest(instantiate_group(cfg, "data").load().sha256, checkpoint, directory.checkpoints / LAST)
+    corpus = trained_part(instantiate_group(cfg, "data").load(), cfg.training)
+    check_corpus_digest(corpus.sha256, checkpoint, directory.checkpoints / LAST)
 
 
 def resume(state: TrainingState, checkpoint: dict, directory: RunDirectory) -> None:

@@ -11,13 +11,13 @@ from arc_vae.configuration.foreign import open_foreign_config
 from arc_vae.configuration.instantiate import instantiate_group, to_plain
 from arc_vae.configuration.validate import validate_config
 from arc_vae.corpus.corpus import Corpus
-from arc_vae.runs.experiment import build_experiment, build_optimizer, check_split_sizes
+from arc_vae.runs.experiment import build_experiment, build_optimizer, check_split_sizes, trained_part
 from arc_vae.runs.resume import load_initial_weights
 from arc_vae.training.device import flush_subnormals
 
 
 def check_job(cfg: DictConfig) -> str:
-    """Compose, build and push one batch through, on this machine's CPU; the corpus' sha256.
+    """Compose, build and push one batch through, on this machine's CPU; the sha256 of what it trains on.
 
     Raises:
         UserError: what will not do, by its key.
@@ -38,7 +38,7 @@ def check_job(cfg: DictConfig) -> str:
     batch = torch.from_numpy(corpus.train[: experiment.trainer.batch_size])
     output = experiment.model(batch)
     experiment.loss(output.logits, batch, output.mu, output.logvar, beta=1.0).total.backward()
-    return corpus.sha256
+    return trained_part(corpus, experiment.trainer).sha256
 
 
 @cache

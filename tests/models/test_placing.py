@@ -20,3 +20,19 @@ def test_nearest_free_place():
     assert free[2].tolist() == [5, 5]  # nowhere is free: it stays
     assert free[3].tolist() == [5, 5]  # it touches the cell (7, 5) and yet is free: it stays
     assert free[4].tolist() == [4, 5]  # between full rows it touches one wherever it goes: to the nearest free place
+
+
+def test_only_what_is_in_the_way_is_searched_for_and_found_alike():
+    generator = torch.Generator().manual_seed(0)
+    taken = (torch.rand(300, 16, 16, generator=generator) < 0.03).float()
+    room = torch.randint(4, 15, (300, 2), generator=generator)
+    cells = torch.arange(16)
+    within = (cells < 16 - room[:, :1])[:, :, None] & (cells < 16 - room[:, 1:])[:, None]
+    shape = (torch.rand(300, 16, 16, generator=generator) < 0.5) * within.float()
+    wanted = (torch.rand(300, 2, generator=generator) * (room + 1)).long()
+    found = nearest_free_corner(taken, shape, wanted, room)
+    assert torch.equal(found, search_free_corner(taken, shape, wanted, room))
+    moved = (found != wanted).any(dim=1).sum()
+    assert 30 < moved < 270
+    nobody = torch.zeros(0, 16, 16)
+    assert len(nearest_free_corner(nobody, nobody, wanted[:0], room[:0])) == 0

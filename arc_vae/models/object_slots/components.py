@@ -33,7 +33,7 @@ def label_components(grids: Tensor) -> Tensor:
 def _label_by_rounds(grids: Tensor) -> Tensor:
     """Every cell takes its neighbours' largest number, direction after direction, until none changes.
 
-    Whether any changes, a GPU would have to be asked: it waits for the answer, and cannot be replayed. Grids lie last
+    A GPU would have to be asked whether any changed: it waits for the answer, and cannot be replayed. Grids lie last
     in memory, so that a processor compares the same cell of many at once.
     """
     bordered = F.pad(grids.permute(1, 2, 0), (0, 0, 1, 1, 1, 1), value=BACKGROUND).contiguous()

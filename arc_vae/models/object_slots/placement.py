@@ -18,13 +18,14 @@ def nearest_free_corner(taken: Tensor, shape: Tensor, wanted: Tensor, room: Tens
     Not touching, since an object that was in the way of another would else always end up beside it.
 
     Args:
-        taken, shape: (N, 16, 16), 1 where filled; the shape in the top left corner. wanted, room: integers (N, 2); room
-            is the largest corner that fits, and what is wanted fits.
+        taken, shape: (N, 16, 16), 1 where filled. wanted, room: integers (N, 2); room is the largest corner that fits,
+            and wanted is no larger.
     """
-    if taken.is_cuda:  # a GPU would wait for the number of those in the way
+    # How many are in the way is known only when it runs: a GPU would wait for it, and what is traced freezes it.
+    if taken.is_cuda or torch.compiler.is_compiling() or torch.jit.is_tracing():
         return search_free_corner(taken, shape, wanted, room)
     in_the_way = (moved_to_corner(taken, wanted) * shape > 0.5).flatten(1).any(dim=1).nonzero()[:, 0]
-    if not len(in_the_way):  # Fourier transforms of nothing raise
+    if not len(in_the_way):  # a Fourier transform of no grids raises
         return wanted
     corner = wanted.clone()
     corner[in_the_way] = search_free_corner(*(given[in_the_way] for given in (taken, shape, wanted, room)))
