@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import run_command
+from conftest import call_command, run_command
 
 from arc_vae.common import legacy
 from arc_vae.common.errors import UserError
@@ -52,6 +52,10 @@ def test_a_finished_run_is_evaluated_again_to_the_same_figures(old):
     for key in ("pixel_accuracy", "object_accuracy", "reconstruction_nats", "kl_per_dim", "epochs", "beta_effective"):
         assert now[key] == pytest.approx(then[key], rel=1e-4, abs=1e-6), key
     assert (old / "finished" / "report.html").is_file()
+
+
+def test_a_finished_run_is_known_to_be_finished(old):
+    assert "finished is finished already" in call_command("train", "resume=finished", cwd=old).stdout
 
 
 @pytest.mark.parametrize("again", ["by resume", "by its command"])

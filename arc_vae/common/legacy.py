@@ -26,7 +26,7 @@ TARGETS = {
 
 # Arguments that a class has had since, and what older runs did without them.
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "arc_vae.training.Trainer": {"cuda_graph": "auto"},
+    "arc_vae.training.Trainer": {"cuda_graph": "auto", "limit_batches": None, "overfit_steps": None},
     "arc_vae.training.Muon": {"block_rows": 128},
 }
 
